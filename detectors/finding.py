@@ -1,0 +1,94 @@
+"""The one vocabulary that every part speaks: State, Region, ModelRef, Finding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """How a detector ended. Nothing else may stand in for a result: no default, no empty list, no zero."""
+
+    OK = "ok"
+    INCONCLUSIVE = "inconclusive"
+    NOT_APPLICABLE = "not_applicable"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A box in the upright picture at full size. `box` is x, y, width, height in pixels; `score` is 0..1 or None."""
+
+    kind: str
+    box: tuple[int, int, int, int]
+    score: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The region object of `counterproof.scan/1`."""
+        return {"kind": self.kind, "box": list(self.box), "score": self.score}
+
+    @classmethod
+    def from_json(cls, obj: Mapping[str, Any]) -> Region:
+        """The inverse of `to_json`. Raises KeyError, TypeError or ValueError when the object is malformed."""
+        x, y, w, h = (int(v) for v in obj["box"])
+        return cls(str(obj["kind"]), (x, y, w, h), None if obj["score"] is None else float(obj["score"]))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which weights spoke: id in models/manifest.toml, and the SHA-256 (hex) of the file."""
+
+    id: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one detector says of one picture.
+
+    `score` is 0..1 (its meaning is the detector's: probability for learned detectors, 1.0 for a declaration that
+    is present, 0.0 for one that was looked for and is absent) or None when there is none. `says` is one plain
+    sentence. `details` are JSON-able facts for the window and the report; the JSONL schema does not carry them.
+    """
+
+    detector: str
+    state: State
+    score: float | None
+    says: str
+    regions: tuple[Region, ...] = ()
+    model: ModelRef | None = None
+    ms: float = 0.0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def timed(self, ms: float) -> Finding:
+        """The same finding with its duration in milliseconds."""
+        return replace(self, ms=ms)
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding object of `counterproof.scan/1`; exactly its keys, so `details` stay out."""
+        return {
+            "detector": self.detector,
+            "state": str(self.state),
+            "score": self.score,
+            "says": self.says,
+            "regions": [r.to_json() for r in self.regions],
+            "model": None if self.model is None else {"id": self.model.id, "sha256": self.model.sha256},
+            "ms": round(self.ms, 2),
+        }
+
+    @classmethod
+    def from_json(cls, obj: Mapping[str, Any]) -> Finding:
+        """The inverse of `to_json`, with an optional `details` object. Raises KeyError, TypeError or ValueError."""
+        model = obj["model"]
+        return cls(
+            detector=str(obj["detector"]),
+            state=State(obj["state"]),
+            score=None if obj["score"] is None else float(obj["score"]),
+            says=str(obj["says"]),
+            regions=tuple(Region.from_json(r) for r in obj["regions"]),
+            model=None if model is None else ModelRef(str(model["id"]), str(model["sha256"])),
+            ms=float(obj["ms"]),
+            details=dict(obj.get("details", {})),
+        )
