@@ -1,4 +1,4 @@
-"""The one vocabulary that every part speaks: State, Region, ModelRef, Finding."""
+"""The one vocabulary that every part speaks: State, Role, Profile, Region, ModelRef, Finding."""
 
 from __future__ import annotations
 
@@ -15,6 +15,27 @@ class State(StrEnum):
     INCONCLUSIVE = "inconclusive"
     NOT_APPLICABLE = "not_applicable"
     FAILED = "failed"
+
+
+class Role(StrEnum):
+    """What the verdict may do with a finding.
+
+    DECLARED: the file itself says how it was made (score 1.0 = it says a generative model made or altered it).
+    LEARNED: a calibrated probability from a trained model. INTIMACY: the separate intimacy axis.
+    CONTEXT: a hint that is shown and never counted.
+    """
+
+    DECLARED = "declared"
+    LEARNED = "learned"
+    INTIMACY = "intimacy"
+    CONTEXT = "context"
+
+
+class Profile(StrEnum):
+    """How much to spend on a picture: `fast` for folders, `thorough` for single checks."""
+
+    FAST = "fast"
+    THOROUGH = "thorough"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +75,7 @@ class Finding:
     """
 
     detector: str
+    role: Role
     state: State
     score: float | None
     says: str
@@ -78,17 +100,22 @@ class Finding:
             "ms": round(self.ms, 2),
         }
 
+    def to_record(self) -> dict[str, Any]:
+        """Everything, for the pipe from the worker and for the cache: `to_json` with role, exact ms and details."""
+        return {**self.to_json(), "ms": self.ms, "role": str(self.role), "details": dict(self.details)}
+
     @classmethod
-    def from_json(cls, obj: Mapping[str, Any]) -> Finding:
-        """The inverse of `to_json`, with an optional `details` object. Raises KeyError, TypeError or ValueError."""
+    def from_record(cls, obj: Mapping[str, Any]) -> Finding:
+        """The inverse of `to_record`. Raises KeyError, TypeError or ValueError when the object is malformed."""
         model = obj["model"]
         return cls(
             detector=str(obj["detector"]),
+            role=Role(obj["role"]),
             state=State(obj["state"]),
             score=None if obj["score"] is None else float(obj["score"]),
             says=str(obj["says"]),
             regions=tuple(Region.from_json(r) for r in obj["regions"]),
             model=None if model is None else ModelRef(str(model["id"]), str(model["sha256"])),
             ms=float(obj["ms"]),
-            details=dict(obj.get("details", {})),
+            details=dict(obj["details"]),
         )

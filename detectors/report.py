@@ -49,6 +49,37 @@ class Analysis:
     model_ms: float = 0.0
     metadata: Mapping[str, str] = field(default_factory=dict)
 
+    def to_record(self) -> dict[str, Any]:
+        """Everything as JSON-able values, for the pipe from the worker and for the cache."""
+        return {
+            "media": {**self.media.to_json(), "frames": self.media.frames, "notes": list(self.media.notes)},
+            "hashes": {**self.hashes.to_json(), "note": self.hashes.note},
+            "findings": [f.to_record() for f in self.findings],
+            "ms": self.ms,
+            "model_ms": self.model_ms,
+            "metadata": dict(self.metadata),
+        }
+
+    @classmethod
+    def from_record(cls, obj: Mapping[str, Any]) -> Analysis:
+        """The inverse of `to_record`. Raises KeyError, TypeError or ValueError when the object is malformed."""
+        h = obj["hashes"]
+        return cls(
+            media=Media.from_json(obj["media"]),
+            hashes=Hashes(
+                sha256=str(h["sha256"]),
+                md5=str(h["md5"]),
+                pdq=None if h["pdq"] is None else str(h["pdq"]),
+                pdq_quality=None if h["pdq_quality"] is None else int(h["pdq_quality"]),
+                phash=None if h["phash"] is None else str(h["phash"]),
+                note=str(h["note"]),
+            ),
+            findings=tuple(Finding.from_record(f) for f in obj["findings"]),
+            ms=float(obj["ms"]),
+            model_ms=float(obj["model_ms"]),
+            metadata={str(k): str(v) for k, v in obj["metadata"].items()},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -5,12 +5,11 @@ Order of strength: what the file itself declares, then learned detectors. Contex
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from detectors.finding import Finding, State
-from detectors.signals import Role
+from detectors.finding import Finding, Role, State
 
 
 class Band(StrEnum):
@@ -58,10 +57,10 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def decide(findings: Sequence[Finding], roles: Mapping[str, Role], bands: Bands) -> Verdict:
-    """The verdict on one picture. `roles` maps a finding's detector to its role; an unknown one raises KeyError."""
-    declared = [f for f in findings if roles[f.detector] is Role.DECLARED]
-    learned = [f for f in findings if roles[f.detector] is Role.LEARNED]
+def decide(findings: Sequence[Finding], bands: Bands) -> Verdict:
+    """The verdict on one picture, from all its findings."""
+    declared = [f for f in findings if f.role is Role.DECLARED]
+    learned = [f for f in findings if f.role is Role.LEARNED]
     yes = [f for f in declared if f.state is State.OK and f.score is not None and f.score >= 0.5]
     scored = [f for f in learned if f.score is not None and f.state in (State.OK, State.INCONCLUSIVE)]
     p = max((f.score for f in scored if f.score is not None), default=None)

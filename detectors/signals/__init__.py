@@ -9,44 +9,19 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from enum import StrEnum
 from functools import cache
 from typing import Protocol, runtime_checkable
 
-from detectors.finding import Finding
+from detectors.finding import Finding, Profile, Role
 from detectors.intake.picture import Picture
-
-
-class Role(StrEnum):
-    """What the verdict may do with a finding.
-
-    DECLARED: the file itself says how it was made (score 1.0 = it says a generative model made or altered it).
-    LEARNED: a calibrated probability from a trained model. INTIMACY: the separate intimacy axis.
-    CONTEXT: a hint that is shown and never counted.
-    """
-
-    DECLARED = "declared"
-    LEARNED = "learned"
-    INTIMACY = "intimacy"
-    CONTEXT = "context"
-
-
-class Profile(StrEnum):
-    """How much to spend on a picture: `fast` for folders, `thorough` for single checks."""
-
-    FAST = "fast"
-    THOROUGH = "thorough"
 
 
 @runtime_checkable
 class Detector(Protocol):
-    """One kind of evidence. `version` changes whenever the same picture could give another finding without a
-    change of model; `models` are the ids in models/manifest.toml that it uses. Both are part of the cache key."""
+    """One kind of evidence: a name (the key of its findings), a role, and `find`."""
 
     name: str
     role: Role
-    version: str
-    models: tuple[str, ...]
 
     def find(self, picture: Picture, profile: Profile) -> Finding:
         """The finding for one picture. Raises CounterproofError when the detector cannot run at all."""
@@ -63,3 +38,6 @@ def detectors() -> Mapping[str, Detector]:
             raise TypeError(f"detectors/signals/{info.name}.py exposes no `detector`")
         found[detector.name] = detector
     return found
+
+
+__all__ = ["Detector", "Profile", "Role", "detectors"]
