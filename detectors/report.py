@@ -83,7 +83,10 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One input's outcome: `analysis` and `verdict`, or `error`; never both. `cached` says that it was not redone."""
+    """One input's outcome: `analysis` and `verdict`, or `error`; never both. `cached` says that it was not redone.
+
+    `thumbnail` is a small blurred JPEG that the worker encoded, when it was asked for.
+    """
 
     path: str
     analysis: Analysis | None = None
@@ -92,6 +95,7 @@ class Report:
     sha256: str | None = None
     ms: float = 0.0
     cached: bool = False
+    thumbnail: bytes | None = None
 
     @property
     def status(self) -> str:
