@@ -1,0 +1,1 @@
+"""Weights, their manifest and cards, and (in `training`) the recipes that made them."""

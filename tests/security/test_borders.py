@@ -1,0 +1,54 @@
+"""The import contracts hold, and each of them goes red on a planted fault."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.conftest import ROOT
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run import-linter on the packages below `folder`."""
+    code = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command(['--no-cache']))"
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env={"PYTHONPATH": str(folder), "PATH": ""}, capture_output=True, text=True
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The packages' Python files and the contracts, in a folder of their own."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for package in ("detectors", "desktop", "models"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("*.onnx", "__pycache__"))
+    return tmp_path
+
+
+def test_contracts_hold(copy: Path) -> None:
+    result = lint_imports(copy)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "0 broken" in result.stdout
+    assert "4 kept" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("detectors/scan.py", "import PySide6.QtCore", "The engine knows nothing of the app or of Qt"),
+        ("detectors/scan.py", "import desktop.cli", "The engine knows nothing of the app or of Qt"),
+        ("desktop/cli.py", "import PySide6.QtCore", "Qt only in desktop.window"),
+        ("detectors/scan.py", "import urllib.request", "Network modules nowhere"),
+        ("desktop/cli.py", "import socket", "Network modules nowhere"),
+        ("detectors/cache.py", "import pickle", "Pickle nowhere"),
+    ],
+)
+def test_planted_fault_is_noticed(copy: Path, module: str, line: str, contract: str) -> None:
+    path = copy / module
+    path.write_text(path.read_text(encoding="utf-8") + f"\n{line}\n", encoding="utf-8")
+    result = lint_imports(copy)
+    assert result.returncode != 0
+    assert f"{contract} BROKEN" in result.stdout, result.stdout
