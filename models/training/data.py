@@ -1,0 +1,97 @@
+"""The labelled pictures, their folds, and their decoded pixels.
+
+Pictures lie outside this repository: COUNTERPROOF_SHARED names the folder, or `../shared` beside the checkout.
+`generated` learns whole-picture generation, so face swaps, splices and the video crops paired with them stay out.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDS = 3
+FOLD_OF = {  # every generator and every real source is held out once; look-alikes and shared sites stay together
+    **dict.fromkeys(
+        ("stylegan2-tpdne", "stable-diffusion-2.1", "gpt-image-1", "gpt-4o-image", "sdxl", "assorted", "kolors"), 0
+    ),
+    **dict.fromkeys(("unknown-real-or-ai-game", "stable-diffusion-3", "nano-banana-pro", "stable-diffusion-1.5"), 1),
+    **dict.fromkeys(("sdxl-realvisxl-turbo", "flux.1-dev", "flux.1-schnell", "dall-e-2", "stable-diffusion-1.x"), 2),
+    **dict.fromkeys(("ffhq_real_faces", "fossasia_2016", "fossasia_2017", "fossasia_2018", "fossasia_gci_mentors"), 0),
+    **dict.fromkeys(("thailand_mps", "metadata_extractor", "india_bvpcsi", "exif_samples", "assorted_real"), 0),
+    **dict.fromkeys(("real-or-ai-game", "website_templates", "website_templates_b", "website_templates_c"), 1),
+    **dict.fromkeys(("imagenet_samples", "djangogirls_global", "fab13_event_2017", "fab13_artists_2017"), 1),
+    **dict.fromkeys(("latam_metadocencia", "pyheif_tests"), 1),
+    **dict.fromkeys(("pirati_praha_news", "pirati_praha_people", "pirati_stredocesky_news", "pirati_praha_2014"), 2),
+    **dict.fromkeys(("18f_team", "18f_blog", "bsds500", "geomundus_2018", "imd2020", "writethedocs_events"), 2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One labelled picture. `label` 1 = output of a generative model, 0 = photograph."""
+
+    path: Path
+    label: int
+    group: str
+    repo: str
+    fold: int
+
+
+def shared() -> Path:
+    """The folder with the labelled data. Raises FileNotFoundError when there is none."""
+    folder = Path(os.environ.get("COUNTERPROOF_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data/images/labels.csv").is_file():
+        raise FileNotFoundError(f"no labelled pictures in {folder}: set COUNTERPROOF_SHARED")
+    return folder
+
+
+def cache_dir() -> Path:
+    """Where features, runs and scores are kept: COUNTERPROOF_CACHE, or `.cache/training` in the checkout."""
+    folder = Path(os.environ.get("COUNTERPROOF_CACHE", ROOT / ".cache" / "training"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def items() -> list[Item]:
+    """All pictures that `generated` learns from or is measured on, in file order.
+
+    Raises KeyError for a group that has no fold: a new group must be given one, never a default.
+    """
+    base = shared() / "data/images"
+    with (base / "labels.csv").open(encoding="utf-8", newline="") as f:
+        rows = list(csv.DictReader(f))
+    kept = [r for r in rows if r["kind"] in ("real", "generated") and r["group"] != "dfdc"]
+    return [Item(base / r["file"], int(r["label"]), r["group"], r["repo"], FOLD_OF[r["group"]]) for r in kept]
+
+
+def training_items(all_items: list[Item], held_out: int | None) -> list[int]:
+    """Indices to train on when a fold is held out: other folds, less any repository that the held-out fold shares."""
+    if held_out is None:
+        return list(range(len(all_items)))
+    seen = {i.repo for i in all_items if i.fold == held_out}
+    return [k for k, i in enumerate(all_items) if i.fold != held_out and i.repo not in seen]
+
+
+def pixels(path: Path) -> npt.NDArray[np.uint8]:
+    """The decoded picture, (h, w, 3) uint8."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def group_weights(chosen: list[Item]) -> npt.NDArray[np.float64]:
+    """Sampling weight per item: classes alike; within a class each group by the square root of its size. Sums to 1."""
+    sizes: dict[tuple[int, str], int] = {}
+    for i in chosen:
+        sizes[i.label, i.group] = sizes.get((i.label, i.group), 0) + 1
+    w = np.array([sizes[i.label, i.group] ** -0.5 for i in chosen])
+    label = np.array([i.label for i in chosen])
+    for y in (0, 1):
+        w[label == y] *= 0.5 / w[label == y].sum()
+    return w
