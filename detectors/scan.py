@@ -1,0 +1,277 @@
+"""One picture or a million: order, workers, cache, pause and cancel. Imports nothing that reads a picture."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import astuple, dataclass, field
+from types import TracebackType
+from typing import Any
+
+from detectors.cache import Cache, engine_id
+from detectors.errors import FileRefused, FileUnreadable, SetupError
+from detectors.finding import Profile, State
+from detectors.inputs import Input, read_file
+from detectors.intake.limits import Limits
+from detectors.intake.pool import Pool
+from detectors.intake.process import WorkerDied
+from detectors.intake.protocol import Outcome, ProtocolError, error_of, malformed_answer, outcome_of, pack, unpack
+from detectors.intake.sandbox import Protection
+from detectors.report import Report
+from detectors.verdict import Bands, decide
+
+_POLL_SECONDS = 0.05
+# Inputs taken ahead of the one being reported, per job. Only their paths wait, never their bytes.
+_AHEAD = 32
+# How long a cancelled run waits for the files in hand before it ends their workers.
+_GRACE_SECONDS = 3.0
+# These depend on the machine at the moment and not on the file alone, so they are tried again next time.
+_PASSING = frozenset(
+    {"took_too_long", "needs_too_much_memory", "worker_died", "worker_answer_malformed", "analysis_failed"}
+)
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """How to scan. `jobs` worker processes; `bands` is the operating point, None for the one that is shipped."""
+
+    profile: Profile = Profile.FAST
+    jobs: int = field(default_factory=lambda: cores())
+    limits: Limits = field(default_factory=Limits)
+    cache: Cache | None = None
+    thumbnails: bool = False
+    bands: Bands | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A small picture for the screen: `rgb` is height x width x 3 bytes."""
+
+    width: int
+    height: int
+    rgb: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One call of `scan`: who may end it, and the operating point."""
+
+    cancel: threading.Event
+    pause: threading.Event
+    closed: threading.Event
+    bands: Bands
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def over(self) -> bool:
+        """Whether no new file may be begun."""
+        return self.cancel.is_set() or self.ended.is_set() or self.closed.is_set()
+
+
+class Scanner:
+    """Scans inputs with a pool of worker processes, which it starts when first needed. Use it as a context manager.
+
+    `worker_command` starts another worker than our own.
+    """
+
+    def __init__(self, options: ScanOptions | None = None, worker_command: Sequence[str] | None = None) -> None:
+        self.options = options or ScanOptions()
+        self._context = engine_id() + repr((str(self.options.profile), astuple(self.options.limits))).encode()
+        limits = self.options.limits
+        self._pool = Pool(limits, max(1, cores() // self.options.jobs), worker_command)
+        # Apart, so that a picture shows at once while a folder is being scanned. Its worker loads no models.
+        self._preview_pool = Pool(limits, 1, worker_command)
+        self._one_preview = threading.Lock()
+        # Files with the same bytes wait for each other, so that the second finds the first one's result.
+        self._same_bytes = [threading.Lock() for _ in range(256)]
+        self._closed = threading.Event()
+
+    def __enter__(self) -> Scanner:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def scan(
+        self,
+        inputs: Iterable[Input],
+        cancel: threading.Event | None = None,
+        pause: threading.Event | None = None,
+    ) -> Iterator[Report]:
+        """One Report per input, in the order of the inputs, which are drawn a bounded number ahead.
+
+        While `pause` is set no new file is begun. Once `cancel` is set none is, and the run ends after the files in
+        hand. Raises SetupError when no worker can be started.
+        """
+        run = _Run(cancel or threading.Event(), pause or threading.Event(), self._closed, self._bands())
+        ahead: deque[Future[Report | None]] = deque()
+        pool = ThreadPoolExecutor(self.options.jobs, thread_name_prefix="scan")
+        try:
+            for item in inputs:
+                if run.over():
+                    break
+                ahead.append(pool.submit(self._report, item, run))
+                while ahead and (ahead[0].done() or len(ahead) >= _AHEAD * self.options.jobs):
+                    if report := self._awaited(ahead.popleft(), run):
+                        yield report
+            while ahead:
+                if report := self._awaited(ahead.popleft(), run):
+                    yield report
+        finally:
+            run.ended.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.finish(_GRACE_SECONDS)
+            pool.shutdown(wait=True)
+
+    def preview(self, path: str, longest: int, blurred: bool) -> Preview:
+        """The picture at most `longest` px, or only a grey veil of it. Any thread may ask. Raises CounterproofError."""
+        data = read_file(path, self.options.limits)
+        request = {"op": "preview", "sha256": hashlib.sha256(data).hexdigest(), "longest": longest, "blurred": blurred}
+        try:
+            with self._one_preview, self._preview_pool.worker() as worker:
+                header, rgb = worker.ask(request, data)
+                if "error" not in header:
+                    return _preview_of(header, rgb, longest)
+                error = error_of(header)
+        except WorkerDied as e:
+            raise e.error from e
+        except ProtocolError as e:
+            raise malformed_answer() from e
+        raise error
+
+    def protections(self) -> tuple[Protection, ...]:
+        """What a worker is kept from doing on this platform, as a worker reports it. Raises SetupError."""
+        with self._one_preview, self._preview_pool.worker():
+            return self._preview_pool.protections
+
+    def close(self) -> None:
+        """End all workers and threads. A scan under way ends early."""
+        self._closed.set()
+        self._pool.close()
+        self._preview_pool.close()
+
+    def _bands(self) -> Bands:
+        """The operating point that verdicts are read from."""
+        if self.options.bands is not None:
+            return self.options.bands
+        from detectors.inference.manifest import REMEDY, manifest
+
+        shipped = [model.bands for model in manifest().values() if model.bands is not None]
+        if len(shipped) != 1:
+            message = "This installation has no measured error rates, so no verdict could be given."
+            raise SetupError("no_operating_point", message, REMEDY)
+        return shipped[0]
+
+    def _awaited(self, future: Future[Report | None], run: _Run) -> Report | None:
+        """The report, or None where a run that is over dropped the input."""
+        deadline: float | None = None
+        while True:
+            if run.over() and deadline is None:
+                future.cancel()
+                deadline = time.monotonic() + _GRACE_SECONDS
+            if deadline is not None and time.monotonic() > deadline:
+                self._pool.kill_busy()
+            try:
+                return future.result(_POLL_SECONDS)
+            except TimeoutError:
+                continue
+            except CancelledError:
+                return None
+
+    def _report(self, item: Input, run: _Run) -> Report | None:
+        """One input's report, or None when the run is over first. Runs in a pool thread."""
+        while run.pause.is_set() and not run.over():
+            time.sleep(_POLL_SECONDS)
+        if run.over():
+            return None
+        started = time.perf_counter()
+        sha256 = None
+        try:
+            if item.error is not None:
+                raise item.error
+            data = read_file(item.path, self.options.limits)
+            digest = hashlib.sha256(data).digest()
+            sha256 = digest.hex()
+            outcome, cached = self._outcome(data, digest)
+            if outcome.error is not None:
+                raise outcome.error
+        except (FileRefused, FileUnreadable) as e:
+            return Report(item.path, error=e, sha256=sha256, ms=_ms_since(started))
+        except WorkerDied as e:
+            # A worker that was ended because the run is over says nothing about the file.
+            if run.over():
+                return None
+            return Report(item.path, error=e.error, sha256=sha256, ms=_ms_since(started))
+        except SetupError:
+            if run.over():
+                return None
+            raise
+        analysis = outcome.analysis
+        verdict = None if analysis is None else decide(analysis.findings, run.bands)
+        return Report(item.path, analysis, verdict, None, sha256, _ms_since(started), cached, outcome.thumbnail)
+
+    def _outcome(self, data: bytes, digest: bytes) -> tuple[Outcome, bool]:
+        """What is known of these bytes, and whether it was known before. Raises WorkerDied, SetupError."""
+        cache = self.options.cache
+        if cache is None:
+            return self._analysed(data, digest.hex())[0], False
+        with self._same_bytes[digest[0]]:
+            kept = cache.get(digest, self._context)
+            if kept is not None:
+                with contextlib.suppress(ProtocolError):
+                    outcome = outcome_of(*unpack(kept), digest.hex())
+                    if outcome.error or outcome.thumbnail or not self.options.thumbnails:
+                        return outcome, True
+            outcome, frame = self._analysed(data, digest.hex())
+            if _lasting(outcome):
+                cache.put(digest, self._context, frame)
+        return outcome, False
+
+    def _analysed(self, data: bytes, sha256: str) -> tuple[Outcome, bytes]:
+        """A worker's checked outcome, and its frame. Raises WorkerDied, SetupError."""
+        request = {
+            "op": "analyse",
+            "sha256": sha256,
+            "profile": str(self.options.profile),
+            "thumbnail": self.options.thumbnails,
+        }
+        with self._pool.worker() as worker:
+            header, payload = worker.ask(request, data)
+            try:
+                outcome = outcome_of(header, payload, sha256)
+            except ProtocolError as e:
+                raise WorkerDied(malformed_answer()) from e
+        return outcome, pack(header, payload)
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _preview_of(header: Mapping[str, Any], rgb: bytes, longest: int) -> Preview:
+    """The checked preview from a worker's answer. Raises ProtocolError."""
+    try:
+        width, height = int(header["width"]), int(header["height"])
+    except (KeyError, TypeError, ValueError, OverflowError) as e:
+        raise ProtocolError("malformed preview") from e
+    if min(width, height) < 1 or max(width, height) > longest or len(rgb) != width * height * 3:
+        raise ProtocolError("a preview has the wrong size")
+    return Preview(width, height, rgb)
+
+
+def _lasting(outcome: Outcome) -> bool:
+    """Whether the same bytes would come out the same next time."""
+    if outcome.error is not None:
+        return outcome.error.code not in _PASSING
+    return outcome.analysis is not None and all(f.state is not State.FAILED for f in outcome.analysis.findings)
+
+
+def _ms_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
