@@ -1,0 +1,1 @@
+"""The app around the engine: command line, window, and what they write."""

@@ -1,0 +1,251 @@
+"""The `scan` verb: inputs in, reports out to every writer that was asked for, with progress, Ctrl-C and resume."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from desktop import settings
+from desktop.cli import DONE, INTERRUPTED, SOME_NOT, USAGE
+from desktop.listing import is_direct, listed
+from desktop.output import jsonl, words
+from desktop.output.progress import Progress
+from desktop.output.writer import OutputError, Tally, Writer
+from detectors.errors import CounterproofError
+from detectors.finding import Profile
+from detectors.inputs import Input
+from detectors.scan import Scanner, ScanOptions
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+# A person who names up to this many files waits for an answer about each.
+_FEW = 4
+
+
+def run(args: Namespace) -> int:
+    """Scan and return the exit status."""
+    if problem := _usage_problem(args):
+        sys.stderr.write(f"counterproof scan: {problem}\n")
+        return USAGE
+    stop, tally, progress = _Stop(), Tally(), Progress(args.quiet)
+    started = time.monotonic()
+    writers: list[Writer] = []
+    try:
+        skip = {os.path.realpath(p) for p in _files(args)}
+        inputs = listed(args.paths, stop.cancel, skip)
+        writers += _open_writers(args, inputs, tally, skip)
+    except OutputError as error:
+        _abandon(writers)
+        sys.stderr.write(f"{error.message} {error.remedy}\n")
+        return USAGE
+    if progress.wanted and "-" not in args.paths:
+        _count_in_background(args.paths, progress, stop.cancel, skip)
+    try:
+        with stop:
+            _scan(args, inputs, writers, tally, progress, stop)
+            tally.seconds = time.monotonic() - started
+            tally.stopped = stop.cancel.is_set()
+            progress.clear()
+            _finish(writers, tally)
+    except BrokenPipeError:
+        return _reader_gone(writers, tally, progress)
+    except CounterproofError as error:
+        _abandon(writers)
+        progress.say(f"{error.message} {error.remedy}")
+        if args.jsonl not in (None, "-"):
+            progress.say(f"What was done before is kept in {words.visible(args.jsonl)}; --resume goes on from there.")
+        return SOME_NOT
+    return _closing(args, tally, progress)
+
+
+def _usage_problem(args: Namespace) -> str | None:
+    """What is wrong with the combination of options, or None."""
+    if args.jsonl == "-" and args.csv == "-":
+        return "only one kind of result can go to standard output. Give a file name for the other."
+    if args.html == "-":
+        return "the page needs a file name, such as --html report.html."
+    if args.resume and args.jsonl in (None, "-"):
+        return "--resume needs the file of the scan to go on with: --jsonl FILE."
+    if len({os.path.realpath(p) for p in _files(args)}) < len(_files(args)):
+        return "two kinds of result have the same file name. Give each its own."
+    return None
+
+
+def _files(args: Namespace) -> list[str]:
+    """The files that results go to."""
+    return [p for p in (args.jsonl, args.csv, args.html) if p not in (None, "-")]
+
+
+def _open_writers(args: Namespace, inputs: Iterator[Input], tally: Tally, skip: set[str]) -> list[Writer]:
+    """Every writer, opened before any work; on resume, filled with what is done, which `inputs` is past by then."""
+    done = jsonl.finished_for(args.jsonl, (i.path for i in inputs)) if args.resume else 0
+    writers: list[Writer] = []
+    try:
+        if args.csv:
+            from desktop.output.csv import CsvWriter
+
+            writers.append(CsvWriter(args.csv))
+        if args.html:
+            from desktop.output.html import HtmlWriter
+            from detectors.inference.manifest import bands
+
+            page = HtmlWriter(args.html, bands())
+            skip.add(os.path.realpath(page.temporary))
+            writers.append(page)
+        if args.jsonl:
+            if args.resume:
+                jsonl.drop_torn_tail(args.jsonl, done)
+            writers.append(jsonl.JsonlWriter(args.jsonl, append=args.resume))
+        if not writers:
+            from desktop.output.table import TableWriter
+
+            writers.append(TableWriter())
+        if done:
+            for record, _ in jsonl.read_finished(args.jsonl):
+                tally.add(record)
+                for writer in writers:
+                    writer.write(record, None)
+    except OutputError:
+        _abandon(writers)
+        raise
+    return writers
+
+
+def _scan(
+    args: Namespace,
+    inputs: Iterator[Input],
+    writers: list[Writer],
+    tally: Tally,
+    progress: Progress,
+    stop: _Stop,
+) -> None:
+    """Every report to every writer, in the order of the inputs."""
+    chosen = settings.load()
+    cache = None
+    if chosen.cache and not args.no_cache:
+        from detectors.cache import Cache, default_path
+
+        cache = Cache(default_path())
+        if cache.notice:
+            progress.say(cache.notice)
+    options: dict[str, Any] = {"jobs": jobs} if (jobs := args.jobs or chosen.jobs) else {}
+    profile = args.profile or chosen.profile
+    if profile == "auto":
+        few = len(args.paths) <= _FEW and all(is_direct(p) for p in args.paths)
+        profile = "thorough" if few else "fast"
+    options |= {"profile": Profile(profile), "limits": chosen.limits, "cache": cache, "thumbnails": bool(args.html)}
+    to_terminal = sys.stdout.isatty()
+    progress.update(tally)
+    with Scanner(ScanOptions(**options)) as scanner:
+        stop.scanner = scanner
+        for report in scanner.scan(inputs, stop.cancel):
+            record = report.to_json()
+            if to_terminal:
+                progress.clear()
+            for writer in writers:
+                writer.write(record, report)
+            tally.add(record, report.cached)
+            progress.update(tally)
+
+
+def _count_in_background(paths: list[str], progress: Progress, cancel: threading.Event, skip: set[str]) -> None:
+    """Count the inputs beside the scan, for the time left; a list on standard input cannot be read twice."""
+
+    def count() -> None:
+        found = listed(paths, cancel, skip)
+        progress.total = sum(1 for _ in itertools.takewhile(lambda _: not cancel.is_set(), found))
+
+    threading.Thread(target=count, name="count", daemon=True).start()
+
+
+def _finish(writers: list[Writer], tally: Tally) -> None:
+    """Complete every output, also those after one that fails; then raise the first failure."""
+    failure: CounterproofError | None = None
+    for writer in writers:
+        try:
+            writer.finish(tally)
+        except CounterproofError as error:
+            failure = failure or error
+    if failure:
+        raise failure
+
+
+def _abandon(writers: list[Writer]) -> None:
+    for writer in writers:
+        with contextlib.suppress(OutputError):
+            writer.abandon()
+
+
+def _reader_gone(writers: list[Writer], tally: Tally, progress: Progress) -> int:
+    """Whoever read standard output has had enough (`| head`): keep the files, say nothing."""
+    tally.stopped = True
+    progress.clear()
+    for writer in writers:
+        with contextlib.suppress(CounterproofError, BrokenPipeError):
+            writer.finish(tally)
+    # Python would flush once more at exit, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return SOME_NOT
+
+
+def _closing(args: Namespace, tally: Tally, progress: Progress) -> int:
+    """The last words on standard error, and the exit status."""
+    progress.clear()
+    if tally.stopped:
+        progress.say(_how_to_go_on(args, tally))
+        return INTERRUPTED
+    if not tally.total:
+        progress.say("There was nothing to check: no files were found.")
+        return SOME_NOT
+    if not args.quiet and (args.jsonl or args.csv or args.html):
+        progress.say(f"{tally.sentence()}. Took {words.duration(tally.seconds)}.")
+        for path in _files(args):
+            progress.say(f"Written: {words.visible(path)}")
+    return SOME_NOT if tally.not_checked else DONE
+
+
+def _how_to_go_on(args: Namespace, tally: Tally) -> str:
+    done = words.count(tally.total, "file is", "files are")
+    if args.jsonl not in (None, "-"):
+        again = "the same command" if args.resume else "the same command with --resume added"
+        return f"Stopped. {done} done and kept in {words.visible(args.jsonl)}. To go on, run {again}."
+    if args.no_cache:
+        return f"Stopped. {done} done."
+    return f"Stopped. {done} done. Running the same command again goes quickly over them."
+
+
+class _Stop:
+    """Ctrl-C and a polite kill. The first lets the files in hand finish, the second ends them, the third ends all."""
+
+    def __init__(self) -> None:
+        self.cancel = threading.Event()
+        self.scanner: Scanner | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():  # only there may handlers be set
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: object) -> None:  # noqa: ARG002 - the signature of a signal handler
+        if self.cancel.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            if self.scanner is not None:
+                # From another thread: the main thread may hold the scanner's lock at this moment.
+                threading.Thread(target=self.scanner.close, name="stop-at-once").start()
+            return
+        self.cancel.set()
+        # The main thread may be inside sys.stderr at this moment, which cannot be entered twice.
+        os.write(2, b"\nFinishing the files in hand. Press Ctrl-C again to stop at once.\n")

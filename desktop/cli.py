@@ -1,0 +1,131 @@
+"""The command line: `counterproof scan`, `counterproof doctor`, `counterproof window`.
+
+Everything heavy is imported where it is used: `counterproof scan` on an unchanged folder needs no model, no NumPy
+and no Qt, and starts like a small tool.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+DONE, SOME_NOT, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+_SCAN_EPILOG = """\
+examples:
+  counterproof scan photo.jpg                        one picture, with the reasons
+  counterproof scan folder --html report.html        a folder, as a page to read and print
+  find . -name '*.webp' -print0 | counterproof scan - --jsonl results.jsonl
+
+The results hold file names and fingerprints of the pictures, so keep them as private as the pictures.
+exit status: 0 every file was checked, 1 some were not, 2 the command was not understood or could not start,
+130 stopped with Ctrl-C (what was done is kept)"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb and return the exit status. With no verb, the window opens."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["--worker"]:  # the frozen build has one executable, and starts itself as its own worker
+        from detectors.intake import worker
+
+        return worker.main()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the run
+            stream.reconfigure(errors="backslashreplace")
+    args = _parser().parse_args(argv or ["window"])
+    if args.verb == "scan":
+        from desktop import batch
+
+        return batch.run(args)
+    if args.verb == "doctor":
+        from desktop import doctor
+
+        return doctor.run(as_json=args.json)
+    return _window(args.paths)
+
+
+def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    from detectors import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="counterproof",
+        description="Checks images on this computer for signs of synthetic imagery. Nothing leaves the computer.",
+    )
+    parser.add_argument("--version", action="version", version=f"counterproof {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    scan = verbs.add_parser(
+        "scan",
+        help="check files and folders",
+        description="Checks files and folders, and says for each what was found and how sure that is.",
+        epilog=_SCAN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _scan_arguments(scan)
+    doctor = verbs.add_parser(
+        "doctor",
+        help="check this installation",
+        description="Checks the models, the protections and the libraries, and tests itself on two built-in pictures.",
+    )
+    doctor.add_argument("--json", action="store_true", help="print the results as one JSON object")
+    window = verbs.add_parser("window", help="open the window (also without any verb)")
+    window.add_argument("paths", nargs="*", metavar="PATH", help="files and folders to check at once")
+    return parser
+
+
+def _scan_arguments(scan: argparse.ArgumentParser) -> None:
+    add = scan.add_argument
+    add(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="files, folders (with all that is in them) or patterns such as 'in/*.png'; - reads a list of files from "
+        "standard input, one a line or separated by NUL bytes",
+    )
+    add("--jsonl", metavar="FILE", help="write one line of JSON a file; - for standard output")
+    add("--csv", metavar="FILE", help="write a spreadsheet, one row a file; - for standard output")
+    add("--html", metavar="FILE", help="write one page to read and print, with small blurred pictures")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with a scan that was stopped: give the same command again, with its --jsonl file",
+    )
+    add("--jobs", type=_jobs, metavar="N", help="worker processes (as many as processor cores)")
+    add(
+        "--profile",
+        choices=("auto", "fast", "thorough"),
+        help="how much time to spend on a picture; auto (the default) is thorough when at most four files are given "
+        "by name, and fast otherwise",
+    )
+    add("--no-cache", action="store_true", help="check every file anew, and remember nothing")
+    add("--quiet", action="store_true", help="show no progress and no closing summary on standard error")
+
+
+def _jobs(text: str) -> int:
+    import argparse
+
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 256):
+        raise argparse.ArgumentTypeError("give a whole number from 1 to 256")
+    return int(text)
+
+
+def _window(paths: list[str]) -> int:
+    """Open the window; where it cannot open, say why in one line instead of Qt's abort."""
+    from desktop import system_libraries
+
+    if missing := system_libraries.missing():
+        packages = " ".join(missing)
+        sys.stderr.write(f"The window needs system libraries that are not here: sudo apt-get install -y {packages}\n")
+        return USAGE
+    screen = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in screen):
+        sys.stderr.write("There is no screen to open a window on. `counterproof scan PATH` works without one.\n")
+        return USAGE
+    from desktop.window import app
+
+    return app.run(paths)

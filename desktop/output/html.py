@@ -1,0 +1,259 @@
+"""One self-contained report page: it loads nothing, holds no clear picture, and is written row by row."""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from desktop.output import page, words
+from desktop.output.writer import Tally, cannot_write, check_replaceable
+from detectors import __version__
+from detectors.report import Report
+from detectors.verdict import Bands
+
+TITLE = "Counterproof report"
+# A prompt or a workflow can be megabytes; a page is for reading.
+_LONGEST = 1500
+_INTIMACY_RANK: Mapping[str | None, int] = {"explicit": 0, "suggestive": 1, "none_found": 2, None: 3}
+_VERDICT_RANK = {key: rank for rank, key in enumerate(words.VERDICTS)}
+
+
+class HtmlWriter:
+    """Rows go to a private file beside the target; at the end the page is put together and renamed into place."""
+
+    def __init__(self, path: str, bands: Bands | None) -> None:
+        """`bands` are this build's measured error rates, or None where it has none. Raises OutputError."""
+        check_replaceable(path, (page.MARK,))
+        self._path, self._bands, self._count = path, bands, 0
+        self._parent = os.path.dirname(os.path.abspath(path))
+        try:
+            if os.path.exists(path) and not os.access(path, os.W_OK):
+                raise PermissionError(13, os.strerror(13))
+            self._rows = self._temporary()
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    def write(self, record: Mapping[str, Any], report: Report | None) -> None:
+        """One row. Raises OutputError."""
+        self._count += 1
+        try:
+            self._rows.write(row(record, report, self._count).encode("utf-8"))
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
+
+    def finish(self, tally: Tally) -> None:
+        """The whole page, in place at once; until then the old one, if any, stands. Raises OutputError."""
+        try:
+            self._rows.seek(0)
+            whole = self._temporary()
+            try:
+                with whole:
+                    whole.write((page.head(TITLE) + top(tally)).encode("utf-8"))
+                    shutil.copyfileobj(self._rows, whole, 1 << 20)
+                    whole.write((bottom(tally, self._bands) + page.script() + "</body>\n</html>\n").encode("utf-8"))
+                    whole.flush()
+                    os.fsync(whole.fileno())
+                os.replace(whole.name, self._path)
+            except OSError:
+                os.unlink(whole.name)
+                raise
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Take away the rows that were set aside."""
+        if not self._rows.closed:
+            self._rows.close()
+            os.unlink(self._rows.name)
+
+    @property
+    def temporary(self) -> str:
+        """The path of the rows, which are no input even when they lie in the folder that is scanned."""
+        return str(self._rows.name)
+
+    def _temporary(self) -> Any:
+        """A new file that only its owner can read, hidden beside the target so that renaming is atomic."""
+        return tempfile.NamedTemporaryFile(dir=self._parent, prefix=".counterproof-", suffix=".tmp", delete=False)
+
+
+def _text(value: object) -> str:
+    """Any text from a file, on one line, without hidden characters, escaped for HTML."""
+    shown = words.visible(str(value))
+    return html.escape(shown if len(shown) <= _LONGEST else shown[:_LONGEST] + " … (cut)")
+
+
+def top(tally: Tally) -> str:
+    """Heading, counts with the filter, what was not checked and why, and the table's head."""
+    when = time.strftime("%d %B %Y, %H:%M").lstrip("0")
+    stopped = "<p>The scan was stopped before all files were checked. This page holds what was done.</p>"
+    boxes = "".join(
+        f'<label><input type="checkbox" checked value="{key}" data-n="{n}">{_text(label)}: {n:,}</label>'
+        for key, label in words.VERDICTS.items()
+        if (n := tally.verdicts.get(key, 0))
+    )
+    return (
+        f"<body>\n<header><h1>{TITLE}</h1>"
+        f'<p class="soft">{words.count(tally.total, "file", "files")}, checked on this computer on {when}. '
+        "Pictures are shown small, grey and blurred; no clear one is in this page. "
+        "It does hold file names and fingerprints, so share it with care.</p>"
+        f"{stopped if tally.stopped else ''}</header>\n<main>\n"
+        f'<fieldset class="counts"><legend>Show</legend>{boxes}</fieldset>'
+        f'<p class="soft" id="shown" role="status"></p>{_not_checked(tally)}{_failed(tally)}'
+        '<table role="table"><thead role="rowgroup"><tr role="row">'
+        '<th role="columnheader" scope="col" class="c-pic">Picture</th>'
+        f"{_heading('verdict', 'Verdict')}{_heading('chance', 'Likelihood')}{_heading('intimacy', 'Intimacy')}"
+        f"{_heading('format', 'Format')}{_heading('file', 'File')}"
+        '</tr></thead>\n<tbody role="rowgroup">\n'
+    )
+
+
+def _heading(key: str, label: str) -> str:
+    return (
+        f'<th role="columnheader" scope="col" class="c-{key}">'
+        f'<button type="button" data-key="{key}">{label}</button></th>'
+    )
+
+
+def _not_checked(tally: Tally) -> str:
+    if not tally.errors:
+        return ""
+    items = "".join(
+        f"<li>{words.count(n, 'file', 'files')}: {_text(message)} {_text(remedy)}</li>"
+        for message, remedy, n in tally.errors.values()
+    )
+    return f"<h2>Not checked, and why</h2><ul>{items}</ul>"
+
+
+def _failed(tally: Tally) -> str:
+    if not tally.failed:
+        return ""
+    items = "".join(
+        f"<li>{_text(words.detector(d))}, on {words.count(n, 'file', 'files')}: {_text(says)}</li>"
+        for d, (says, n) in tally.failed.items()
+    )
+    return f"<h2>Checks that did not run</h2><ul>{items}</ul>"
+
+
+def row(record: Mapping[str, Any], report: Report | None, number: int) -> str:
+    """One file's row; reasons, findings and fingerprints unfold inside it."""
+    key, error = words.verdict_key(record), record["error"]
+    p = record["p_synthetic"]
+    level = record["intimacy"]["level"] if record["intimacy"] else None
+    media = record["media"] or {}
+    blurred = None if report is None else report.thumbnail
+    picture = (
+        '<span class="nopic"></span>'
+        if blurred is None
+        else f'<img alt="" decoding="async" src="data:image/jpeg;base64,{base64.b64encode(blurred).decode()}">'
+    )
+    body = f"<p>{_text(error['message'])} {_text(error['remedy'])}</p>" if error else _why(record, report)
+    likelihood = "" if error else words.chance(p)
+    return (
+        f'<tr role="row" class="v-{_text(key)}" data-n="{number}" data-v="{_VERDICT_RANK.get(key, 9)}"'
+        f' data-p="{"" if p is None else p}" data-i="{_INTIMACY_RANK.get(level, 3)}">'
+        f'<td role="cell" class="pic">{picture}</td>'
+        f'<td role="cell"><span class="chip">{_text(words.VERDICTS.get(key, key))}</span></td>'
+        + _cell("Likelihood", likelihood)
+        + _cell("Intimacy", "" if error else words.INTIMACY.get(level, ""))
+        + _cell("Format", media.get("format") or "")
+        + f'<th role="rowheader" scope="row"><bdi class="name">{_text(record["path"])}</bdi>{body}</th></tr>\n'
+    )
+
+
+def _cell(label: str, value: str) -> str:
+    named = f' data-label="{label}"' if value else ""
+    return f'<td role="cell"{named}>{_text(value)}</td>'
+
+
+def _why(record: Mapping[str, Any], report: Report | None) -> str:
+    reasons = "".join(f"<li>{_text(r)}</li>" for r in record["reasons"])
+    findings = "".join(_finding(f) for f in record["findings"])
+    return (
+        f'<details class="why"><summary>Reasons and details</summary><h3>Why</h3><ul>{reasons}</ul>'
+        f"<h3>What was looked at</h3><dl>{findings}</dl>{_facts(record, report)}{_fingerprints(record)}</details>"
+    )
+
+
+def _finding(finding: Mapping[str, Any]) -> str:
+    name = words.detector(finding["detector"])
+    state = words.STATES.get(finding["state"], finding["state"])
+    return f'<dt>{_text(name)}<br><span class="state">{_text(state)}</span></dt><dd>{_text(finding["says"])}</dd>'
+
+
+def _facts(record: Mapping[str, Any], report: Report | None) -> str:
+    """What the file says of itself; known only for results of this run, as JSON lines do not carry it.
+
+    Prompts and comments can be distressing to read, so they unfold only on request.
+    """
+    media = record["media"]
+    facts: list[tuple[str, object]] = [("Size", f"{media['width']} × {media['height']}, {media['bytes']:,} bytes")]
+    if report is None or report.analysis is None:
+        return f"<h3>The file</h3>{_list(facts)}"
+    facts += [("Note", note) for note in report.analysis.media.notes]
+    inside: list[tuple[str, object]] = []
+    for finding in report.analysis.findings:
+        if finding.role in ("declared", "context"):
+            inside += _flat(finding.details)
+    inside += report.analysis.metadata.items()
+    more = f"<details><summary>Show the text inside the file</summary>{_list(inside)}</details>" if inside else ""
+    return f"<h3>The file</h3>{_list(facts)}{more}"
+
+
+def _list(pairs: Iterable[tuple[str, object]]) -> str:
+    return "<dl>" + "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in pairs) + "</dl>"
+
+
+def _flat(details: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
+    for key, value in details.items():
+        if value is not None and value != "" and not isinstance(value, dict | list | tuple):
+            yield key.replace("_", " "), value
+
+
+def _fingerprints(record: Mapping[str, Any]) -> str:
+    hashes = record["hashes"] or {}
+    names = (("sha256", "SHA-256"), ("md5", "MD5"), ("pdq", "PDQ"), ("pdq_quality", "PDQ quality"), ("phash", "pHash"))
+    listed = "".join(
+        f"<dt>{name}</dt><dd><code>{_text(hashes[key])}</code></dd>"
+        for key, name in names
+        if hashes.get(key) is not None
+    )
+    return (
+        "<details><summary>Show fingerprints</summary>"
+        '<p class="soft">Fingerprints help to find copies. PDQ and pHash carry a faint trace of the picture itself, '
+        f"so treat them like the picture.</p><dl>{listed}</dl></details>"
+    )
+
+
+def bottom(tally: Tally, bands: Bands | None) -> str:
+    """The table's end and how far the results can be trusted: measured error rates, engine and models."""
+    models = "".join(
+        f"<li>{_text(name)}: <code>{_text(sha256)}</code></li>" for name, sha256 in sorted(tally.models.items())
+    )
+    used = f"<p>Models used, with their SHA-256:</p><ul>{models}</ul>" if models else "<p>No model was used.</p>"
+    return (
+        "</tbody></table>\n</main>\n<footer><h2>How far to trust this</h2>"
+        f"<p>{rates(bands)}</p>"
+        "<p>“No signs found” is not proof that a picture is real. A label inside a file is strong evidence, "
+        "but it can be copied or removed. Intimacy is a help for sorting, and proves nothing.</p>"
+        f"<h2>Made with</h2><p>Counterproof {__version__}</p>{used}</footer>\n"
+    )
+
+
+def rates(bands: Bands | None) -> str:
+    """This build's measured error rates in words."""
+    if bands is None:
+        return "The error rates of this build are not known."
+    return (
+        f"Measured on pictures whose sources and generators were kept out of training: of {bands.n_real:,} real "
+        f"photographs, {bands.false_positive_rate * 100:.1f} % were wrongly called likely synthetic; of "
+        f"{bands.n_synthetic:,} synthetic pictures, {bands.recall * 100:.1f} % were found and "
+        f"{bands.miss_rate * 100:.1f} % showed no signs. The rest could not be told either way."
+    )

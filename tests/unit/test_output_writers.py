@@ -1,0 +1,314 @@
+"""The writers: stable columns, spreadsheet formulas disarmed, a page that runs nothing from a file, a calm table."""
+
+from __future__ import annotations
+
+import csv
+import html.parser
+import io
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desktop.output import csv as csv_output
+from desktop.output import jsonl, page
+from desktop.output.csv import BOM, COLUMNS, CsvWriter
+from desktop.output.html import HtmlWriter
+from desktop.output.jsonl import JsonlWriter
+from desktop.output.table import TableWriter
+from desktop.output.writer import OutputError, Tally, Writer
+from detectors.report import Report
+from detectors.verdict import Band
+from tests.unit.sample_reports import BANDS, HOSTILE, one_of_each, report, unreadable
+
+
+def write_all(writer: Writer, reports: Iterable[Report]) -> Tally:
+    tally = Tally()
+    for r in reports:
+        record = r.to_json()
+        writer.write(record, r)
+        tally.add(record)
+    writer.finish(tally)
+    return tally
+
+
+def hostile() -> list[Report]:
+    """Hostile text in every place that comes from a file."""
+    return [
+        report(HOSTILE, says=HOSTILE, details={HOSTILE: HOSTILE, "prompt": HOSTILE}, metadata={HOSTILE: HOSTILE}),
+        unreadable(HOSTILE, HOSTILE),
+    ]
+
+
+class TestJsonl:
+    def test_lines_are_the_reports(self, tmp_path: Path) -> None:
+        path, reports = tmp_path / "out.jsonl", [*one_of_each(), *hostile()]
+        write_all(JsonlWriter(str(path)), reports)
+        assert [json.loads(line) for line in path.read_bytes().splitlines()] == [r.to_json() for r in reports]
+
+    def test_each_line_is_there_before_the_next(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.jsonl"
+        writer = JsonlWriter(str(path))
+        writer.write(report().to_json(), report())
+        assert len(path.read_bytes().splitlines()) == 1
+        writer.abandon()
+
+    def test_resume_finds_what_is_whole(self, tmp_path: Path) -> None:
+        path, reports = tmp_path / "out.jsonl", one_of_each()
+        write_all(JsonlWriter(str(path)), reports)
+        whole = path.read_bytes()
+        for torn in (b'{"schema":"counterproof.scan/1","path', b"\0\0\0\0", b"", whole.splitlines()[0]):
+            path.write_bytes(whole + torn)
+            end = jsonl.finished_for(str(path), iter([r.path for r in reports]))
+            assert end == len(whole)
+            jsonl.drop_torn_tail(str(path), end)
+            assert path.read_bytes() == whole
+
+    def test_resume_consumes_exactly_the_finished_paths(self, tmp_path: Path) -> None:
+        path, reports = tmp_path / "out.jsonl", one_of_each()
+        write_all(JsonlWriter(str(path)), reports[:2])
+        paths = iter([r.path for r in reports])
+        jsonl.finished_for(str(path), paths)
+        assert next(paths) == reports[2].path
+
+    @pytest.mark.parametrize("paths", [["other.jpg"], []])
+    def test_resume_refuses_another_order(self, tmp_path: Path, paths: list[str]) -> None:
+        path = tmp_path / "out.jsonl"
+        write_all(JsonlWriter(str(path)), [report()])
+        before = path.read_bytes()
+        with pytest.raises(OutputError) as caught:
+            jsonl.finished_for(str(path), iter(paths))
+        assert caught.value.code == "resume_mismatch"
+        assert path.read_bytes() == before
+
+    def test_resume_refuses_damage_in_the_middle(self, tmp_path: Path) -> None:
+        path, reports = tmp_path / "out.jsonl", one_of_each()
+        write_all(JsonlWriter(str(path)), reports)
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(lines[0] + b"{}\n" + lines[2])
+        with pytest.raises(OutputError) as caught:
+            jsonl.finished_for(str(path), iter([r.path for r in reports]))
+        assert caught.value.code == "resume_damaged"
+
+    def test_resume_of_nothing_starts_at_the_beginning(self, tmp_path: Path) -> None:
+        assert jsonl.finished_for(str(tmp_path / "none.jsonl"), iter(["a"])) == 0
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_bytes().removeprefix(BOM).decode("utf-8"), newline="")))
+
+
+class TestCsv:
+    def test_one_row_a_file_in_stable_columns(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.csv"
+        write_all(CsvWriter(str(path)), one_of_each())
+        assert path.read_bytes().startswith(BOM + b"path,status,verdict,p_synthetic,")
+        found = rows(path)
+        assert [r["verdict"] for r in found] == [*map(str, Band), ""]
+        assert set(found[0]) == set(COLUMNS)
+        assert found[0]["failed_detectors"] == "watermark"
+        assert found[-1]["error_remedy"] == "Ask for the file again."
+        assert found[-1]["p_synthetic"] == found[-1]["intimacy"] == ""
+
+    @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+    def test_no_cell_is_a_formula(self, tmp_path: Path, start: str) -> None:
+        path = tmp_path / "out.csv"
+        evil = start + "HYPERLINK(1)"
+        write_all(CsvWriter(str(path)), [report(evil, says=evil), unreadable(evil, evil)])
+        cells = [c for r in rows(path) for c in r.values()]
+        assert not [c for c in cells if c.startswith(("=", "+", "-", "@", "\t", "\r"))]
+        assert sum(c.startswith("'") for c in cells) == 4
+
+    def test_hostile_text_stays_in_its_row(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.csv"
+        write_all(CsvWriter(str(path)), hostile())
+        assert len(path.read_bytes().splitlines()) == 3
+        assert "\\n" in rows(path)[0]["path"]
+
+    @given(st.text(st.characters(codec=None, exclude_categories=())))
+    def test_any_name_makes_one_safe_row(self, name: str) -> None:
+        cell = csv_output.row(report(name).to_json())[0]
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert len((cell + ".").splitlines()) == 1
+        cell.encode("utf-8")
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what a browser would see: tags with attributes, and the text of rows."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+    def all(self, tag: str) -> list[dict[str, Any]]:
+        return [a for t, a in self.tags if t == tag]
+
+
+def page_of(tmp_path: Path, reports: list[Report]) -> tuple[str, Page]:
+    path = tmp_path / "report.html"
+    write_all(HtmlWriter(str(path), BANDS), reports)
+    text = path.read_text("utf-8")
+    return text, Page(text)
+
+
+class TestHtml:
+    def test_the_page_has_every_row_count_and_rate(self, tmp_path: Path) -> None:
+        _, seen = page_of(tmp_path, one_of_each())
+        assert len([a for a in seen.all("tr") if "data-n" in a]) == 6
+        assert [a["data-n"] for a in seen.all("input")] == ["1"] * 6
+        for said in ("Counterproof report", "1.0 %", "61.0 %", "generated-test", "ab" * 32, "The file is cut short."):
+            assert said in seen.words
+
+    def test_hostile_text_adds_no_element_and_no_attribute(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        calm = [report("x", says="x", details={"x": "x", "prompt": "x"}, metadata={"x": "x"}), unreadable("x", "x")]
+        _, plain = page_of(tmp_path / "a", calm)
+        text, seen = page_of(tmp_path, hostile())
+        assert [t for t, _ in seen.tags] == [t for t, _ in plain.tags]
+        assert [sorted(a) for _, a in seen.tags] == [sorted(a) for _, a in plain.tags]
+        assert "\u202e" not in text
+        assert "\0" not in text
+        assert "alert(1)" in seen.words  # it is shown, as text
+
+    def test_nothing_is_fetched_and_only_our_script_runs(self, tmp_path: Path) -> None:
+        text, seen = page_of(tmp_path, [report(thumbnail=b"\xff\xd8jpeg"), *hostile()])
+        policy = next(a["content"] for a in seen.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+        assert policy.startswith("default-src 'none'; img-src data:;")
+        assert "unsafe" not in policy
+        assert not [a for _, a in seen.tags for k in a if k in {"href", "srcset", "action", "style"} or k[:2] == "on"]
+        assert [a["src"][:23] for a in seen.all("img")] == ["data:image/jpeg;base64,"]
+        assert seen.all("script") == [{}]
+        assert page.script() in text
+
+    def test_fingerprints_and_inner_text_unfold_on_request_only(self, tmp_path: Path) -> None:
+        text, seen = page_of(tmp_path, [report(metadata={"text.parameters": "PROMPT"})])
+        assert all("open" not in a for a in seen.all("details"))
+        for secret in ("01" * 32, "PROMPT"):
+            before = text[: text.index(secret)]
+            assert before.count("<details") - before.count("</details>") == 2
+
+    def test_long_text_is_cut(self, tmp_path: Path) -> None:
+        text, _ = page_of(tmp_path, [report(metadata={"text.parameters": "x" * 100_000})])
+        assert "x" * 1501 not in text
+        assert "… (cut)" in text
+
+    def test_the_page_appears_whole_or_not_at_all(self, tmp_path: Path) -> None:
+        path = tmp_path / "report.html"
+        write_all(HtmlWriter(str(path), BANDS), [report()])
+        before = path.read_bytes()
+        writer = HtmlWriter(str(path), BANDS)
+        writer.write(report("other").to_json(), report("other"))
+        assert path.read_bytes() == before
+        writer.abandon()
+        assert os.listdir(tmp_path) == ["report.html"]
+
+    def test_unknown_error_rates_are_said_to_be_unknown(self, tmp_path: Path) -> None:
+        path = tmp_path / "report.html"
+        write_all(HtmlWriter(str(path), None), [report()])
+        assert "The error rates of this build are not known." in path.read_text("utf-8")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class TestTable:
+    def printed(self, reports: list[Report], out: io.StringIO | None = None) -> str:
+        out = out or io.StringIO()
+        write_all(TableWriter(out), reports)
+        return out.getvalue()
+
+    def test_a_line_a_file_and_a_summary(self) -> None:
+        text = self.printed(one_of_each())
+        assert "\x1b" not in text
+        for said in ("Says it is synthetic", "Likely synthetic", "Can't tell", "No signs found", "Not checked"):
+            assert said in text
+        assert "about 19 in 20" in text
+        assert "The file is cut short. Ask for the file again." in text
+        assert text.splitlines()[-2].startswith("6 files: 1 says it is synthetic")
+        assert not re.search(r"\d %", text)
+
+    def test_columns_are_aligned(self) -> None:
+        lines = [line for line in self.printed(one_of_each()).splitlines() if "in/" in line or "File" in line]
+        assert len({line.index("in/") if "in/" in line else line.index("File") for line in lines}) == 1
+        assert len(lines) == 7
+
+    def test_a_single_file_gets_its_reasons(self) -> None:
+        text = self.printed([report()])
+        assert "Why" in text
+        assert "One more reason." in text
+        assert "Learned detector: whole picture. Checked. Looks generated." in text
+        assert "Why" not in self.printed([report(), report()])
+
+    def test_hostile_names_are_shown_on_one_line(self) -> None:
+        text = self.printed(hostile())
+        assert not set(text) & set("\x1b\0\u202e\r")
+        assert "\\u202egpj.exe\\n=cmd" in text
+        text.encode("utf-8")
+
+    def test_on_a_terminal_lines_fit_and_no_color_is_honoured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "90")
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        reports = [report("in/" + "long" * 40 + "/IMG_0042.jpg"), unreadable("字" * 60)]
+        text = self.printed(reports, Terminal())
+        assert "\x1b[1m" in text
+        bare = re.sub(r"\x1b\[\d*m", "", text)
+        assert max(map(len, bare.splitlines())) <= 90
+        assert "IMG_0042.jpg" in bare
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert "\x1b" not in self.printed(reports, Terminal())
+
+
+class TestTargets:
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, BANDS)])
+    def test_a_photo_is_never_written_over(self, tmp_path: Path, kind: Any) -> None:
+        photo = tmp_path / "photo.jpg"
+        photo.write_bytes(b"\xff\xd8\xff\xe0 precious")
+        with pytest.raises(OutputError) as caught:
+            kind(str(photo))
+        assert caught.value.code == "output_exists"
+        assert photo.read_bytes() == b"\xff\xd8\xff\xe0 precious"
+        assert caught.value.remedy
+
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, BANDS)])
+    def test_an_earlier_result_may_be_replaced(self, tmp_path: Path, kind: Any) -> None:
+        path = str(tmp_path / "out")
+        write_all(kind(path), [report("in/one.jpg")])
+        write_all(kind(path), [report("in/two.jpg")])
+        text = Path(path).read_text("utf-8")
+        assert "in/two.jpg" in text
+        assert "in/one.jpg" not in text
+
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, BANDS)])
+    def test_places_that_cannot_be_written(self, tmp_path: Path, kind: Any) -> None:
+        with pytest.raises(OutputError) as caught:
+            kind(str(tmp_path / "no" / "out"))
+        assert caught.value.code == "output_folder_missing"
+        with pytest.raises(OutputError) as caught:
+            kind(str(tmp_path))
+        assert caught.value.code == "output_is_folder"
+
+    def test_a_full_disk_is_named(self) -> None:
+        writer = JsonlWriter("/dev/full")
+        with pytest.raises(OutputError) as caught:
+            writer.write(report().to_json(), report())
+        assert caught.value.code == "output_not_writable"
+        with pytest.raises(OutputError):
+            writer.abandon()
