@@ -1,0 +1,47 @@
+"""Starts the window."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from desktop import system_libraries
+
+ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "counterproof.svg"
+
+
+def run(paths: list[str]) -> int:
+    """Opens the window on `paths` (files, folders, or none) and gives the exit status when it is closed.
+
+    When no window can open here it says why in one line on stderr and gives 1. Qt is imported only after that check,
+    because Qt aborts the process when a library is missing.
+    """
+    problem = system_libraries.problem()
+    if problem is not None:
+        print(f"counterproof: {problem}", file=sys.stderr)
+        return 1
+    from PySide6.QtCore import QCoreApplication, QSettings, QTimer
+    from PySide6.QtGui import QIcon
+    from PySide6.QtWidgets import QApplication
+
+    from desktop.window import words
+    from desktop.window.main_window import MainWindow
+    from desktop.window.session import Session
+    from detectors.inputs import find_inputs
+    from detectors.scan import Scanner, ScanOptions
+
+    # Qt's file dialog would write the folders that were visited into the user's settings. There is no such place.
+    QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, os.devnull)
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("Counterproof")
+    app.setApplicationDisplayName("Counterproof")
+    app.setWindowIcon(QIcon(str(ICON)))
+    words.use_translator(QCoreApplication.translate)
+    window = MainWindow(Session(lambda: Scanner(ScanOptions()), find_inputs))
+    window.show()
+    QTimer.singleShot(0, window, lambda: window.add(paths))
+    try:
+        return app.exec()
+    finally:
+        window.shutdown()

@@ -1,0 +1,108 @@
+"""The pane beside the list: the blurred picture, and everything that is known of the chosen file, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QTextBrowser, QVBoxLayout, QWidget
+
+from desktop.window import describe
+from desktop.window.picture_view import PictureView
+from desktop.window.table import Row
+from desktop.window.words import translate
+
+
+class WordsView(QTextBrowser):
+    """Rich text that follows no link and loads no resource, whatever a file managed to put into it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setOpenLinks(False)
+        self.setAcceptDrops(False)
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+
+    def loadResource(self, _type: int, _name: QUrl | str) -> Any:
+        return None
+
+
+class DetailPane(QWidget):
+    """Shows one row. `copied` carries the text that the user asked to copy."""
+
+    copied = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._row: Row | None = None
+        self.picture = PictureView(self, self)
+        self.words = WordsView(self)
+        self.words.setAccessibleName(translate("detail", "What was found"))
+        self.hashes = QPushButton(translate("detail", "Show &fingerprints"), self)
+        self.hashes.setAccessibleDescription(translate("detail", "Shows the file’s hashes at the end of the text"))
+        self.free_text = QPushButton(translate("detail", "Show file &text"), self)
+        self.free_text.setAccessibleDescription(
+            translate("detail", "Shows longer text found in the file, such as prompts; it may be upsetting to read")
+        )
+        self.copy = QPushButton(translate("detail", "&Copy as text"), self)
+        self.copy.setAccessibleDescription(translate("detail", "Copies what is shown, without the picture"))
+        for button in (self.hashes, self.free_text):
+            button.setCheckable(True)
+            button.toggled.connect(self._write)
+        self.copy.clicked.connect(self._copy)
+        row = QHBoxLayout()
+        row.addWidget(self.hashes)
+        row.addWidget(self.free_text)
+        row.addStretch(1)
+        row.addWidget(self.copy)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 0, 0, 0)
+        layout.addWidget(self.picture)
+        layout.addWidget(self.words, 1)
+        layout.addLayout(row)
+        self.show_row(None)
+
+    @property
+    def row(self) -> Row | None:
+        """The row that is shown."""
+        return self._row
+
+    def show_row(self, row: Row | None) -> None:
+        """Another row, or None; what was revealed for the last one is covered again."""
+        self._row = row
+        for button in (self.hashes, self.free_text):
+            button.blockSignals(True)
+            button.setChecked(False)
+            button.blockSignals(False)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """The same row, whose result has arrived."""
+        row = self._row
+        analysis = None if row is None or row.report is None else row.report.analysis
+        if row is None or row.report is None or analysis is None:
+            self.picture.show_picture(None, None, ())
+        else:
+            regions = describe.numbered_regions(row.report)
+            self.picture.show_picture(row.path, (analysis.media.width, analysis.media.height), regions)
+        self.hashes.setEnabled(analysis is not None)
+        self.free_text.setEnabled(row is not None and describe.has_free_text(row))
+        self.copy.setEnabled(row is not None)
+        self._write()
+
+    def _wanted(self) -> describe.Wanted:
+        return describe.Wanted(self.hashes.isChecked(), self.free_text.isChecked())
+
+    def _write(self) -> None:
+        if self._row is None:
+            self.words.setPlainText(translate("detail", "Choose a file in the list to read what was found."))
+            return
+        bar = self.words.verticalScrollBar()
+        before = bar.value() if self.sender() in (self.hashes, self.free_text) else 0
+        self.words.setHtml(describe.as_html(self._row, self._wanted()))
+        bar.setValue(before)
+
+    def _copy(self) -> None:
+        if self._row is not None:
+            self.copied.emit(describe.as_text(self._row, self._wanted()))

@@ -1,0 +1,297 @@
+"""One picture: blurred, grey and small, until it is pressed and held with the mouse or with the space bar.
+
+Clear pixels are asked for when the press starts, drawn on a sheet over the pane, and dropped when the press ends:
+on release, lost focus, a hidden or inactive window, or another picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleEvent,
+    QFocusEvent,
+    QHideEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from desktop.window.reveal import Pixels, Request, Reveal, Stage
+from desktop.window.words import translate
+from detectors.errors import CounterproofError
+from detectors.finding import Region
+
+# Small enough to give little away even before it is blurred.
+SMALL = 128
+
+
+class PictureView(QWidget):
+    """The small blurred picture. `wanted` carries a Request and the longest side in pixels."""
+
+    wanted = Signal(object, int)
+
+    def __init__(self, sheet_over: QWidget, parent: QWidget | None = None) -> None:
+        """`sheet_over` is the widget that the clear picture may cover while it is held."""
+        super().__init__(parent)
+        self.reveal = Reveal()
+        self.hidden_altogether = False
+        self._regions: Sequence[Region] = ()
+        self._full_size = QSize()
+        self._blurred: QImage | None = None
+        self._sheet = ClearSheet(sheet_over)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(translate("picture", "Picture, blurred"))
+        self.setAccessibleDescription(self._hint())
+
+    def sizeHint(self) -> QSize:
+        """Room for the small picture beside its hint."""
+        return QSize(320, SMALL + 20)
+
+    def show_picture(self, path: str | None, full_size: tuple[int, int] | None, regions: Sequence[Region]) -> None:
+        """Another picture, blurred; None for none. `full_size` and the regions' boxes are in full-size pixels."""
+        self._drop_clear()
+        self._blurred = None
+        self._regions = regions
+        self._full_size = QSize(*full_size) if full_size else QSize()
+        request = self.reveal.show(path)
+        if request is not None and not self.hidden_altogether:
+            self.wanted.emit(request, SMALL)
+        self.update()
+
+    def hide_altogether(self, hidden: bool) -> None:
+        """Shows not even the blurred picture; pressing and holding then does nothing."""
+        self._end()
+        self.hidden_altogether = hidden
+        self.update()
+
+    def arrived(self, request: Request, pixels: Pixels) -> None:
+        """The engine made pixels."""
+        if not self.reveal.arrived(request, pixels):
+            return
+        if request.blurred:
+            self._blurred = _image(pixels).convertToFormat(QImage.Format.Format_Grayscale8)
+        else:
+            self._sheet.present(_image(pixels), self._regions, self._full_size)
+        self.update()
+
+    def failed(self, request: Request, error: CounterproofError) -> None:
+        """The engine could not make pixels."""
+        if self.reveal.failed(request, error.message):
+            self._drop_clear()
+            self.update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._begin()
+        else:
+            super().mousePressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._end()
+        else:
+            super().mouseReleaseEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            if not event.isAutoRepeat():
+                self._begin()
+            return
+        if event.key() == Qt.Key.Key_Escape:
+            self._end()
+        super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            if not event.isAutoRepeat():
+                self._end()
+            return
+        super().keyReleaseEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._end()
+        super().focusOutEvent(event)
+        self.update()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        self._end()
+        super().hideEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
+            self._end()
+        super().changeEvent(event)
+
+    def _begin(self) -> None:
+        if self.hidden_altogether:
+            return
+        request = self.reveal.press()
+        if request is not None:
+            self._sheet.cover()
+            longest = round(max(self._sheet.width(), self._sheet.height()) * self.devicePixelRatioF())
+            self.wanted.emit(request, longest)
+            self._announce()
+
+    def _end(self) -> None:
+        changed = self.reveal.release()
+        self._drop_clear()
+        if changed:
+            self._announce()
+
+    def _drop_clear(self) -> None:
+        self._sheet.drop()
+        self.update()
+
+    def _announce(self) -> None:
+        if self.reveal.stage in (Stage.OPENING, Stage.CLEAR):
+            self.setAccessibleName(translate("picture", "Picture, shown while you hold"))
+        else:
+            self.setAccessibleName(translate("picture", "Picture, blurred"))
+        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.NameChanged))
+
+    def _hint(self) -> str:
+        return translate(
+            "picture",
+            "Blurred on purpose. You do not need to look at it. To see it, press and hold it with the mouse, "
+            "or hold the space bar here; let go and it is blurred again.",
+        )
+
+    def _message(self) -> str:
+        if self.hidden_altogether:
+            return translate("picture", "Pictures are hidden. You can change this in the View menu.")
+        if self.reveal.problem:
+            return self.reveal.problem
+        if self.reveal.stage is Stage.EMPTY:
+            return translate("picture", "No picture to show.")
+        return self._hint()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        box = QRectF(8, 8, SMALL, SMALL)
+        if self.isRightToLeft():
+            box.moveRight(self.width() - 8)
+        painter.fillRect(box, self.palette().color(QPalette.ColorRole.Mid))
+        if self._blurred is not None and not self.hidden_altogether and self.reveal.stage is not Stage.EMPTY:
+            place = _fit(self._blurred.size(), box)
+            painter.drawImage(place, self._blurred)
+            draw_regions(painter, place, self._full_size, self._regions, numbers=False)
+        text = QRectF(box.right() + 12, 8, self.width() - SMALL - 28, self.height() - 16)
+        if self.isRightToLeft():
+            text = QRectF(8, 8, self.width() - SMALL - 28, self.height() - 16)
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap
+        painter.drawText(text, int(flags), self._message())
+        if self.hasFocus():
+            pen = QPen(self.palette().color(QPalette.ColorRole.Highlight), 2)
+            painter.setPen(pen)
+            painter.drawRect(self.rect().adjusted(1, 1, -2, -2))
+
+
+class ClearSheet(QWidget):
+    """The sheet over the pane on which the clear picture is drawn. Takes neither focus nor mouse."""
+
+    def __init__(self, over: QWidget) -> None:
+        super().__init__(over)
+        self._over = over
+        self._image: QImage | None = None
+        self._regions: Sequence[Region] = ()
+        self._full_size = QSize()
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        over.installEventFilter(self)
+        self.hide()
+
+    @property
+    def holds_pixels(self) -> bool:
+        """Whether clear pixels are in memory here."""
+        return self._image is not None
+
+    def cover(self) -> None:
+        """Covers the pane, empty, while the picture is being opened."""
+        self.setGeometry(self._over.rect())
+        self.raise_()
+        self.show()
+
+    def present(self, image: QImage, regions: Sequence[Region], full_size: QSize) -> None:
+        """Draws the clear picture with its regions."""
+        self._image, self._regions, self._full_size = image, regions, full_size
+        self.update()
+
+    def drop(self) -> None:
+        """Forgets the pixels and uncovers the pane, at once."""
+        self._image = None
+        if self.isVisible():
+            self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self.setGeometry(self._over.rect())
+        return super().eventFilter(watched, event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Window))
+        note_height = self.fontMetrics().height() * 2
+        room = QRectF(self.rect()).adjusted(12, 12, -12, -12 - note_height)
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        note = QRectF(12, self.height() - note_height - 6, self.width() - 24, note_height)
+        if self._image is None:
+            painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignCenter, translate("picture", "Opening…"))
+            return
+        painter.drawText(note, Qt.AlignmentFlag.AlignCenter, translate("picture", "Let go to blur it again."))
+        place = _fit(self._image.size(), room)
+        painter.drawImage(place, self._image)
+        draw_regions(painter, place, self._full_size, self._regions, numbers=True)
+
+
+def draw_regions(
+    painter: QPainter, place: QRectF, full_size: QSize, regions: Sequence[Region], *, numbers: bool
+) -> None:
+    """Outlines of `regions` over a picture drawn at `place`: a light line on a dark one, to be seen on any picture."""
+    if full_size.isEmpty():
+        return
+    sx, sy = place.width() / full_size.width(), place.height() / full_size.height()
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for number, region in enumerate(regions, start=1):
+        x, y, width, height = region.box
+        box = QRectF(place.left() + x * sx, place.top() + y * sy, width * sx, height * sy)
+        for colour, thickness in ((Qt.GlobalColor.black, 4.0), (Qt.GlobalColor.white, 2.0)):
+            painter.setPen(QPen(colour, thickness if numbers else thickness / 2))
+            painter.drawRect(box)
+        if numbers:
+            _draw_number(painter, box.topLeft(), str(number))
+
+
+def _draw_number(painter: QPainter, corner: QPointF, text: str) -> None:
+    size = painter.fontMetrics().boundingRect(text).size()
+    tag = QRectF(corner, QSize(size.width() + 10, size.height() + 4))
+    painter.fillRect(tag, Qt.GlobalColor.black)
+    painter.setPen(Qt.GlobalColor.white)
+    painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def _fit(size: QSize, room: QRectF) -> QRectF:
+    """The largest place in `room` with the shape of `size`, centred; never larger than the pixels call for."""
+    if size.isEmpty():
+        return room
+    factor = min(room.width() / size.width(), room.height() / size.height())
+    width, height = size.width() * factor, size.height() * factor
+    return QRectF(room.center().x() - width / 2, room.center().y() - height / 2, width, height)
+
+
+def _image(pixels: Pixels) -> QImage:
+    """Pixels as an image with its own copy of the bytes."""
+    stride = pixels.width * 3
+    image = QImage(pixels.rgb, pixels.width, pixels.height, stride, QImage.Format.Format_RGB888)
+    return image.copy()

@@ -1,0 +1,208 @@
+"""Runs the engine away from the window's thread. Qt-free: the window asks it, a few times a second, what is new.
+
+One thread lists and scans; another makes previews, so that a picture can be shown while thousands are scanned. What
+they find waits in a queue until `drain` takes it; an error in a thread is handed over by `drain` too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Protocol
+
+from desktop.window.reveal import Pixels, Request
+from detectors.errors import CounterproofError
+from detectors.report import Report
+
+# Files are announced in groups: one signal for each of 20,000 would cost more than the listing.
+GROUP = 500
+
+
+class Input(Protocol):
+    """What the engine's listing yields."""
+
+    @property
+    def path(self) -> str: ...
+
+
+class Engine(Protocol):
+    """The engine's Scanner, as far as the window uses it."""
+
+    def scan(
+        self, inputs: Iterable[Any], cancel: threading.Event | None = None, pause: threading.Event | None = None
+    ) -> Iterator[Report]: ...
+    def preview(self, path: str, longest: int, blurred: bool) -> Pixels: ...
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class News:
+    """What happened since the last look. `found` are new paths, whose rows get the next ids, in order."""
+
+    found: list[str] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
+    results: list[tuple[int, Report]] = field(default_factory=list)
+    busy: bool = False
+    error: BaseException | None = None
+
+
+class Runner:
+    """Scans what it is given, in order, one request after the other."""
+
+    def __init__(self, engine: Callable[[], Engine], list_inputs: Callable[[Iterable[str]], Iterator[Any]]) -> None:
+        """`engine` makes the engine when it is first needed, in a thread of the runner."""
+        self._make_engine = engine
+        self._list_inputs = list_inputs
+        self._engine: Engine | None = None
+        self._engine_lock = threading.Lock()
+        self._scans = ThreadPoolExecutor(1, "scan")
+        self._previews = ThreadPoolExecutor(1, "preview")
+        self._jobs: deque[Future[None]] = deque()
+        self._preview_jobs: list[Future[None]] = []
+        self._news: deque[tuple[str, Any]] = deque()
+        self._cancel = threading.Event()
+        self._pause = threading.Event()
+        self._ids: dict[str, int] = {}
+        self._finished: set[int] = set()
+        self._next_id = count()
+        self._closed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a scan runs, waits its turn, or has news that nobody took."""
+        return bool(self._jobs or self._news)
+
+    @property
+    def paused(self) -> bool:
+        """Whether scanning rests until `resume`."""
+        return self._pause.is_set()
+
+    def add(self, paths: list[str]) -> None:
+        """Lists and scans files and folders, after those that were added before."""
+        if self._cancel.is_set():
+            self._cancel = threading.Event()
+        self._jobs.append(self._scans.submit(self._scan, paths, self._cancel))
+
+    def pause(self) -> None:
+        """Rests after the files that are being read."""
+        self._pause.set()
+
+    def resume(self) -> None:
+        """Goes on after `pause`."""
+        self._pause.clear()
+
+    def cancel(self) -> None:
+        """Stops soon; what is done stays. Requests that wait their turn are dropped."""
+        self._cancel.set()
+        self._pause.clear()
+
+    def forget(self) -> None:
+        """Forgets all paths, for an empty list. Only while nothing runs."""
+        self._ids.clear()
+        self._finished.clear()
+        self._next_id = count()
+
+    def preview(
+        self,
+        request: Request,
+        longest: int,
+        done: Callable[[Request, Pixels], None],
+        failed: Callable[[Request, CounterproofError], None],
+    ) -> None:
+        """Makes pixels in the preview thread and calls `done` or `failed` there. A newer wish replaces waiting ones."""
+        for job in self._preview_jobs:
+            job.cancel()
+        self._preview_jobs = [j for j in self._preview_jobs if not j.done()]
+        self._preview_jobs.append(self._previews.submit(self._preview, request, longest, done, failed))
+
+    def drain(self, limit: int) -> News:
+        """What is new, at most about `limit` items. Never waits."""
+        news = News()
+        size = 0
+        while size < limit and self._news:
+            kind, value = self._news.popleft()
+            if kind == "found":
+                news.found += value
+            elif kind == "again":
+                news.again += value
+            else:
+                news.results.append(value)
+            size += len(value) if kind != "result" else 1
+        if not self._news:
+            while self._jobs and self._jobs[0].done():
+                job = self._jobs.popleft()
+                news.error = news.error or (None if job.cancelled() else job.exception())
+        news.busy = self.busy
+        return news
+
+    def close(self) -> None:
+        """Stops everything. Waits only for what is already being read."""
+        self.cancel()
+        self._previews.shutdown(wait=False, cancel_futures=True)
+        self._scans.shutdown(wait=False, cancel_futures=True)
+        with self._engine_lock:
+            self._closed = True
+            if self._engine is not None:
+                self._engine.close()
+        self._scans.shutdown(wait=True)
+        self._previews.shutdown(wait=True)
+
+    def _scan(self, paths: list[str], cancel: threading.Event) -> None:
+        wanted = self._list(paths, cancel)
+        if not wanted or cancel.is_set():
+            return
+        for report in self._ready_engine().scan(list(wanted.values()), cancel, self._pause):
+            # By path and not by position: after a cancel some inputs have no report.
+            row_id = self._ids[report.path]
+            if report.error is None:
+                self._finished.add(row_id)
+            self._news.append(("result", (row_id, report)))
+
+    def _list(self, paths: list[str], cancel: threading.Event) -> dict[int, Any]:
+        """Row ids and inputs that are to be scanned. Files that have a result already are left out."""
+        wanted: dict[int, Any] = {}
+        found: list[str] = []
+        for item in self._list_inputs(paths):
+            if cancel.is_set():
+                break
+            row_id = self._ids.get(item.path)
+            if row_id is None:
+                row_id = self._ids[item.path] = next(self._next_id)
+                found.append(item.path)
+            elif row_id in self._finished or row_id in wanted:
+                continue
+            else:
+                self._news.append(("again", [row_id]))
+            wanted[row_id] = item
+            if len(found) >= GROUP:
+                self._news.append(("found", found))
+                found = []
+        if found:
+            self._news.append(("found", found))
+        return wanted
+
+    def _preview(
+        self,
+        request: Request,
+        longest: int,
+        done: Callable[[Request, Pixels], None],
+        failed: Callable[[Request, CounterproofError], None],
+    ) -> None:
+        try:
+            pixels = self._ready_engine().preview(request.path, longest, request.blurred)
+        except CounterproofError as error:
+            failed(request, error)
+        else:
+            done(request, pixels)
+
+    def _ready_engine(self) -> Engine:
+        with self._engine_lock:
+            if self._closed:
+                raise CancelledError
+            if self._engine is None:
+                self._engine = self._make_engine()
+            return self._engine

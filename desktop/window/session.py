@@ -1,0 +1,126 @@
+"""The runner as a QObject: a few times a second it takes what is new and tells the window."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from desktop.window.reveal import Pixels, Request
+from desktop.window.runner import Engine, Runner
+from desktop.window.words import translate
+from detectors.errors import CounterproofError
+
+log = logging.getLogger(__name__)
+
+# 14 updates a second look continuous, and leave the thread free for the user between them.
+INTERVAL_MS = 70
+# More than this at once would be felt while scrolling; the rest waits for the next update.
+LIMIT = 1000
+
+
+class Session(QObject):
+    """One window's scanning. All signals are emitted in the window's thread."""
+
+    found = Signal(list)
+    """New paths, in order; their rows get the next ids."""
+    again = Signal(list)
+    """Row ids that wait once more."""
+    results = Signal(list)
+    """(row id, Report) pairs."""
+    busy_changed = Signal(bool)
+    failed = Signal(str, str)
+    """What went wrong and what to do."""
+    preview_ready = Signal(object, object)
+    preview_failed = Signal(object, object)
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        list_inputs: Callable[[Iterable[str]], Iterator[Any]],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._runner = Runner(engine, list_inputs)
+        self._busy = False
+        self._timer = QTimer(self)
+        self._timer.setInterval(INTERVAL_MS)
+        self._timer.timeout.connect(self._update)
+
+    @property
+    def busy(self) -> bool:
+        """Whether files are being listed or scanned."""
+        return self._busy
+
+    @property
+    def paused(self) -> bool:
+        """Whether scanning rests."""
+        return self._runner.paused
+
+    def add(self, paths: list[str]) -> None:
+        """Starts on files and folders, or queues them."""
+        self._runner.add(paths)
+        self._timer.start()
+        self._set_busy(True)
+
+    def pause(self, resting: bool) -> None:
+        """Rests or goes on."""
+        if resting:
+            self._runner.pause()
+        else:
+            self._runner.resume()
+
+    def cancel(self) -> None:
+        """Stops soon; keeps what is done."""
+        self._runner.cancel()
+
+    def forget(self) -> None:
+        """Forgets all paths; only while nothing runs."""
+        self._runner.forget()
+
+    def preview(self, request: Request, longest: int) -> None:
+        """Asks for pixels; the answer is `preview_ready` or `preview_failed`."""
+        # The two signals are emitted in the preview thread; Qt carries them over to the receiver's thread.
+        self._runner.preview(request, longest, self._preview_done, self._preview_problem)
+
+    def close(self) -> None:
+        """Stops everything and waits for the threads to end."""
+        self._timer.stop()
+        self._runner.close()
+
+    def _preview_done(self, request: Request, pixels: Pixels) -> None:
+        self.preview_ready.emit(request, pixels)
+
+    def _preview_problem(self, request: Request, error: CounterproofError) -> None:
+        self.preview_failed.emit(request, error)
+
+    def _update(self) -> None:
+        news = self._runner.drain(LIMIT)
+        if news.found:
+            self.found.emit(news.found)
+        if news.again:
+            self.again.emit(news.again)
+        if news.results:
+            self.results.emit(news.results)
+        if not news.busy:
+            self._timer.stop()
+            self._set_busy(False)
+        if news.error is not None:
+            self._tell(news.error)
+
+    def _set_busy(self, busy: bool) -> None:
+        if busy != self._busy:
+            self._busy = busy
+            self.busy_changed.emit(busy)
+
+    def _tell(self, error: BaseException) -> None:
+        if isinstance(error, CounterproofError):
+            self.failed.emit(error.message, error.remedy)
+            return
+        log.error("scanning ended", exc_info=error)
+        self.failed.emit(
+            translate("session", "Checking stopped because of a fault in Counterproof. Your files are not changed."),
+            translate("session", "Close Counterproof, open it again, and add the files once more."),
+        )

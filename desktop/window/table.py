@@ -1,0 +1,260 @@
+"""The list as data: rows, sorting, filtering, counts. Qt-free, so that it is tested without a window.
+
+Rows have an id, which is their order of arrival. `order` holds the ids that are shown, in shown order. Results that
+arrive never reorder what is on screen: a row keeps its place until the user sorts, and a row that starts to match the
+filter is added at the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from desktop.window import words
+from desktop.window.words import translate
+from detectors.report import Report, intimacy
+from detectors.verdict import Band
+
+BANDS = tuple(Band)
+INTIMACY_ORDER = ("explicit", "suggestive", "none_found")
+
+
+class Status(StrEnum):
+    """Where a row stands."""
+
+    WAITING = "waiting"
+    STOPPED = "stopped"
+    SCANNED = "scanned"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+
+
+class Column(IntEnum):
+    """The list's columns, in order."""
+
+    NAME = 0
+    STATE = 1
+    VERDICT = 2
+    INTIMACY = 3
+    FORMAT = 4
+
+
+class Show(StrEnum):
+    """What the filter lets through, beside the single bands."""
+
+    ALL = "all"
+    PROBLEMS = "problems"
+
+
+@dataclass(slots=True)
+class Row:
+    """One input. `name` is safe to draw; `path` is the untouched path. `report` is None until there is a result."""
+
+    path: str
+    name: str
+    status: Status = Status.WAITING
+    report: Report | None = None
+    band: Band | None = None
+    level: str | None = None
+
+    def fill(self, report: Report) -> None:
+        """Takes the result."""
+        self.report = report
+        self.status = Status(report.status)
+        self.band = None if report.verdict is None else report.verdict.band
+        self.level = None if report.analysis is None else intimacy(report.analysis.findings)["level"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows there are of each sort."""
+
+    total: int
+    done: int
+    problems: int
+    bands: dict[Band, int]
+
+
+def status_word(status: Status) -> str:
+    """A row's state in words."""
+    return {
+        Status.WAITING: translate("row", "Waiting"),
+        Status.STOPPED: translate("row", "Not checked"),
+        Status.SCANNED: translate("row", "Checked"),
+        Status.REFUSED: translate("row", "Not opened"),
+        Status.UNREADABLE: translate("row", "Could not be read"),
+    }[status]
+
+
+def column_title(column: Column) -> str:
+    """A column's heading."""
+    return {
+        Column.NAME: translate("column", "Name"),
+        Column.STATE: translate("column", "State"),
+        Column.VERDICT: translate("column", "Verdict"),
+        Column.INTIMACY: translate("column", "Intimacy"),
+        Column.FORMAT: translate("column", "Format"),
+    }[column]
+
+
+def cell(row: Row, column: Column) -> str:
+    """The text of one cell; empty while there is nothing to say."""
+    if column is Column.NAME:
+        return row.name
+    if column is Column.STATE:
+        return status_word(row.status)
+    if column is Column.VERDICT:
+        return "" if row.band is None else words.verdict(row.band)
+    if row.report is None or row.report.analysis is None:
+        return ""
+    return words.intimacy(row.level) if column is Column.INTIMACY else row.report.analysis.media.format
+
+
+def spoken(row: Row) -> str:
+    """The whole row as one sentence, for screen readers."""
+    parts = [row.name, status_word(row.status)]
+    if row.band is not None:
+        parts.append(f"{column_title(Column.VERDICT)}: {cell(row, Column.VERDICT)}")
+        parts.append(f"{column_title(Column.INTIMACY)}: {cell(row, Column.INTIMACY)}")
+    return ", ".join(parts)
+
+
+class Table:
+    """All rows, which of them are shown, and in which order."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.order: list[int] = []
+        self.sorted_by: tuple[Column, bool] | None = None
+        self.show: Show | Band = Show.ALL
+        self.text = ""
+        self._place: dict[int, int] = {}
+        self._done = 0
+        self._problems = 0
+        self._bands = dict.fromkeys(Band, 0)
+
+    def place(self, row_id: int) -> int | None:
+        """Where a row is shown, counted from 0; None while the filter hides it."""
+        return self._place.get(row_id)
+
+    def counts(self) -> Counts:
+        """Kept up to date as results arrive; costs nothing to ask."""
+        return Counts(len(self.rows), self._done, self._problems, dict(self._bands))
+
+    def matching_new(self, paths: Sequence[str]) -> list[int]:
+        """The ids that `paths` will get and that the filter lets through. Changes nothing."""
+        first = len(self.rows)
+        return [first + i for i, path in enumerate(paths) if self._matches(Row(path, _name(path)))]
+
+    def add(self, paths: Sequence[str]) -> None:
+        """Adds waiting rows, at the end; those that match the filter are shown."""
+        shown = self.matching_new(paths)
+        self.rows.extend(Row(path, _name(path)) for path in paths)
+        self.append_shown(shown)
+
+    def append_shown(self, ids: Iterable[int]) -> None:
+        """Shows rows at the end of the list."""
+        for row_id in ids:
+            self._place[row_id] = len(self.order)
+            self.order.append(row_id)
+
+    def fill(self, results: Iterable[tuple[int, Report]]) -> tuple[list[int], list[int]]:
+        """Takes results by row id. Gives the shown places that changed, and the ids that now match the filter.
+
+        The caller shows the latter with `append_shown`, when it has told its view.
+        """
+        changed: list[int] = []
+        appearing: list[int] = []
+        for row_id, report in results:
+            row = self.rows[row_id]
+            self._count(row, -1)
+            row.fill(report)
+            self._count(row, +1)
+            place = self._place.get(row_id)
+            if place is not None:
+                changed.append(place)
+            elif self._matches(row):
+                appearing.append(row_id)
+        return changed, appearing
+
+    def stop_waiting(self) -> None:
+        """Marks the rows that nobody will look at any more."""
+        self._set_status(Status.WAITING, Status.STOPPED, range(len(self.rows)))
+
+    def wait_again(self, ids: Iterable[int]) -> None:
+        """Marks stopped rows as waiting, because the user added them again."""
+        self._set_status(Status.STOPPED, Status.WAITING, ids)
+
+    def sort(self, column: Column | None, descending: bool = False) -> None:
+        """Sorts what is shown, by `column`, or by order of arrival when it is None. Equal rows keep their order."""
+        self.sorted_by = None if column is None else (column, descending)
+        self._rebuild(self.order)
+
+    def filter(self, show: Show | Band, text: str) -> None:
+        """Shows the rows of one verdict (or all, or the problems) whose name or folder contains `text`."""
+        self.show, self.text = show, text.casefold().strip()
+        self._rebuild([i for i, row in enumerate(self.rows) if self._matches(row)])
+
+    def clear(self) -> None:
+        """Forgets every row; keeps filter and sorting."""
+        self.rows, self.order, self._place = [], [], {}
+        self._done = self._problems = 0
+        self._bands = dict.fromkeys(Band, 0)
+
+    def _set_status(self, old: Status, new: Status, ids: Iterable[int]) -> None:
+        for row_id in ids:
+            if self.rows[row_id].status is old:
+                self.rows[row_id].status = new
+
+    def _rebuild(self, ids: Sequence[int]) -> None:
+        order = sorted(ids)
+        if self.sorted_by is not None:
+            column, descending = self.sorted_by
+            key = _KEYS[column]
+            order.sort(key=lambda i: key(self.rows[i]), reverse=descending)
+        self.order = order
+        self._place = {row_id: place for place, row_id in enumerate(order)}
+
+    def _matches(self, row: Row) -> bool:
+        if self.show is Show.PROBLEMS:
+            if row.status not in (Status.REFUSED, Status.UNREADABLE):
+                return False
+        elif self.show is not Show.ALL and row.band is not self.show:
+            return False
+        return self.text in words.visible(row.path).casefold()
+
+    def _count(self, row: Row, step: int) -> None:
+        if row.report is None:
+            return
+        self._done += step
+        if row.band is None:
+            self._problems += step
+        else:
+            self._bands[row.band] += step
+
+
+def _name(path: str) -> str:
+    return words.visible(os.path.basename(path) or path)
+
+
+def _verdict_key(row: Row) -> tuple[int, float]:
+    """Strongest band first, and in a band the highest probability first; rows without a verdict last."""
+    p = None if row.report is None or row.report.verdict is None else row.report.verdict.p_synthetic
+    return (len(BANDS) if row.band is None else BANDS.index(row.band), -(p or 0.0))
+
+
+def _intimacy_key(row: Row) -> int:
+    return INTIMACY_ORDER.index(row.level) if row.level in INTIMACY_ORDER else len(INTIMACY_ORDER)
+
+
+_STATUS_ORDER = tuple(Status)
+_KEYS: dict[Column, Callable[[Row], Any]] = {
+    Column.NAME: lambda row: row.name.casefold(),
+    Column.STATE: lambda row: _STATUS_ORDER.index(row.status),
+    Column.VERDICT: _verdict_key,
+    Column.INTIMACY: _intimacy_key,
+    Column.FORMAT: lambda row: cell(row, Column.FORMAT),
+}
