@@ -1,0 +1,35 @@
+"""Limits: how much of this computer one file may use. Free of NumPy and Pillow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every limit on one file or one worker. All are settings; the defaults suit a laptop with 8 GB of memory."""
+
+    max_bytes: int = 100 * 1024 * 1024
+    """Bytes of one file. The largest camera photographs (100 MP, 16-bit TIFF aside) stay below 60 MB."""
+
+    max_pixels: int = 120_000_000
+    """Pixels of one picture, from its header. Above any phone or camera in common use (108 MP); at 3 bytes a pixel
+    this is 360 MB decoded, and the codec holds a second copy while it works."""
+
+    max_side: int = 30_000
+    """Pixels along one side. A 1 x 120,000,000 strip is within `max_pixels`, but nothing that looks at pictures can
+    use it, and resizing it needs odd amounts of memory."""
+
+    max_frames: int = 1000
+    """Frames or pages. Only the first is looked at; a longer file is a film or an attack, and is better named so."""
+
+    seconds: float = 20.0
+    """Time for one file. The slowest sound file in the tests takes under 3 s on one core; the rest is for slow
+    laptops. A file that needs longer is stopped, and the next one goes on."""
+
+    worker_memory: int = 4 * 1024 * 1024 * 1024
+    """Address space of one worker, in bytes (RLIMIT_AS). The libraries map about 1.5 GB without using it; the
+    largest allowed picture needs about 1 GB; the rest is for models."""
+
+    recycle_after: int = 500
+    """Files after which a worker is replaced, so that memory which codecs do not give back cannot pile up."""
