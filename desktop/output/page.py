@@ -28,7 +28,7 @@ border:1px solid var(--line);border-radius:10px;margin-top:.75rem}
 th,td{padding:.6rem .7rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
 thead th{font-weight:600;border-bottom:1px solid var(--line);font-size:.9rem}
 tbody td,tbody th{border-top:1px solid var(--line);font-weight:400}tbody tr:first-child>*{border-top:0}
-.c-pic{width:6.2rem}.c-verdict{width:12.2rem}.c-chance{width:8.6rem}.c-intimacy{width:7.6rem}.c-format{width:6rem}
+.c-pic{width:6.2rem}.c-verdict{width:13rem}.c-chance{width:9.6rem}.c-intimacy{width:7.8rem}.c-format{width:6.6rem}
 thead button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer;text-align:left}
 thead button::after{content:"\\2195";color:var(--soft);margin-left:.35rem;font-weight:400}
 th[aria-sort=ascending] button::after{content:"\\2191";color:inherit}
@@ -54,8 +54,8 @@ footer{margin-top:1.5rem;padding-bottom:3rem;font-size:.93rem}
 .hide-not_checked .v-not_checked{display:none}
 @media (max-width:760px){main,header,footer{padding-left:.9rem;padding-right:.9rem}
 table,tbody,td,tbody th{display:block}thead{display:block;padding:.5rem .7rem;border-bottom:1px solid var(--line)}
-thead tr{display:flex;flex-wrap:wrap;gap:.1rem .9rem}thead th{display:block;width:auto;padding:.25rem 0;border:0}
-thead th.c-pic{display:none}
+thead tr{display:flex;flex-wrap:wrap;gap:.1rem .9rem}thead tr th{display:block;width:auto;padding:.25rem 0;border:0}
+thead tr th.c-pic{display:none}
 tbody tr{display:grid;grid-template-columns:5.2rem 1fr;gap:.15rem .7rem;padding:.8rem .7rem;
 border-top:1px solid var(--line)}
 tbody tr:first-child{border-top:0}tbody td,tbody th{padding:0;border:0}

@@ -1,0 +1,201 @@
+"""`counterproof doctor`: what is here, what holds on this computer, and whether two known pictures come out right."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from desktop import settings, system_libraries
+from desktop.output import html, words
+from detectors import __version__, scan
+from detectors.cache import Cache, default_path
+from detectors.errors import CounterproofError
+from detectors.finding import Finding, Role, State
+from detectors.inference import manifest
+from detectors.inputs import Input
+from detectors.report import Report
+from detectors.verdict import Band
+
+DEMO = Path(__file__).resolve().parents[1] / "resources" / "demo"
+REAL = "photo.jpg"
+SYNTHETIC = "parameters.png"
+
+_REINSTALL = "Install Counterproof again from a source that you trust."
+
+
+class Outcome(StrEnum):
+    """How a check ended: good, worth knowing, or wrong."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the doctor's answer: which part, how it is, one plain sentence, and what to do."""
+
+    part: str
+    outcome: Outcome
+    says: str
+    remedy: str = ""
+
+
+def run(as_json: bool, demo: Path = DEMO) -> int:
+    """Check everything and print it. Returns 1 when something is wrong, else 0."""
+    checks: list[Check] = []
+    for check in examine(demo):
+        checks.append(check)
+        if not as_json:
+            _print(check, first=len(checks) == 1 or checks[-2].part != check.part)
+    wrong = sum(c.outcome is Outcome.PROBLEM for c in checks)
+    if as_json:
+        answer = {
+            "schema": "counterproof.doctor/1",
+            "version": __version__,
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "ok": not wrong,
+            "checks": [asdict(c) for c in checks],
+        }
+        sys.stdout.write(json.dumps(answer, indent=1) + "\n")
+    elif wrong:
+        is_wrong = "one thing is" if wrong == 1 else f"{wrong} things are"
+        sys.stdout.write(f"\nNOT FIT FOR USE: {is_wrong} wrong, see above. Please do not rely on results until then.\n")
+    else:
+        sys.stdout.write("\nAll is well.\n")
+    return 1 if wrong else 0
+
+
+def examine(demo: Path) -> Iterator[Check]:
+    """Every check, in the order in which a person would want to know. Raises nothing for what it finds."""
+    yield Check("Version", Outcome.OK, f"Counterproof {__version__}, Python {platform.python_version()}.")
+    yield from _models()
+    with scan.Scanner(scan.ScanOptions(jobs=1, limits=settings.load().limits)) as scanner:
+        yield from _protections(scanner)
+        yield from _window()
+        yield from _cache()
+        yield from _self_test(scanner, demo)
+
+
+def _models() -> Iterator[Check]:
+    """Each model of the manifest, against its SHA-256; then the measured error rates."""
+    part = "Models"
+    try:
+        entries = manifest.manifest()
+        for entry in entries.values():
+            found = manifest.check(entry)
+            says = {
+                manifest.Presence.OK: f"{entry.id}: present, and exactly the one that this version came with.",
+                manifest.Presence.MISSING: f"{entry.id}: missing.",
+                manifest.Presence.ALTERED: f"{entry.id}: not the one that this version came with. It is not used.",
+            }[found]
+            good = found is manifest.Presence.OK
+            yield Check(part, Outcome.OK if good else Outcome.PROBLEM, says, "" if good else _REINSTALL)
+        yield Check(part, Outcome.OK, html.rates(manifest.bands()))
+    except CounterproofError as error:
+        yield Check(part, Outcome.PROBLEM, error.message, error.remedy)
+    except OSError as error:
+        yield Check(part, Outcome.PROBLEM, f"A model could not be read ({error.strerror}).", _REINSTALL)
+
+
+def _protections(scanner: scan.Scanner) -> Iterator[Check]:
+    """What the process that opens files is kept from doing, as one such process reports it."""
+    part = "Protections"
+    try:
+        for protection in scanner.protections():
+            yield Check(part, Outcome.OK if protection.holds else Outcome.NOTE, protection.says)
+    except CounterproofError as error:
+        yield Check(part, Outcome.PROBLEM, error.message, error.remedy)
+
+
+def _window() -> Iterator[Check]:
+    """What the window needs. Without it the command line still works, so nothing here is a problem."""
+    part = "Window"
+    if importlib.util.find_spec("PySide6") is None:
+        yield Check(part, Outcome.NOTE, "PySide6 is not installed, so only the command line works.", _REINSTALL)
+    elif missing := system_libraries.missing():
+        yield Check(
+            part,
+            Outcome.NOTE,
+            "The window needs system libraries that are not here. The command line works without them.",
+            f"sudo apt-get install -y {' '.join(missing)}",
+        )
+    else:
+        yield Check(part, Outcome.OK, "All that the window needs is here.")
+
+
+def _cache() -> Iterator[Check]:
+    """Where earlier results are remembered, and how much there is."""
+    part = "Earlier results"
+    path = default_path()
+    cache = Cache(path)
+    cache.close()
+    if cache.notice:
+        yield Check(part, Outcome.NOTE, cache.notice)
+        return
+    size = sum(os.path.getsize(p) for p in path.parent.glob(path.name + "*"))
+    yield Check(part, Outcome.OK, f"Remembered, encrypted, in {words.visible(str(path))} ({size / 1e6:.1f} MB).")
+
+
+def _self_test(scanner: scan.Scanner, demo: Path) -> Iterator[Check]:
+    """The whole engine on a real photograph and on a picture that says it is synthetic."""
+    files = [Input(str(demo / REAL)), Input(str(demo / SYNTHETIC))]
+    try:
+        reports = list(scanner.scan(files))
+    except CounterproofError as error:
+        yield Check("Self-test", Outcome.PROBLEM, error.message, error.remedy)
+        return
+    if len(reports) != len(files):
+        yield Check("Self-test", Outcome.PROBLEM, "The built-in pictures were not checked.", _REINSTALL)
+        return
+    real, synthetic = reports
+    yield from _judged(real, "the built-in photograph", {Band.NO_SIGNS, Band.INCONCLUSIVE})
+    yield from _judged(synthetic, "the built-in synthetic picture", {Band.DECLARED_SYNTHETIC})
+
+
+def _judged(report: Report, name: str, right: set[Band]) -> Iterator[Check]:
+    """Whether the verdict on one known picture is right, and every detector ran."""
+    part = "Self-test"
+    if report.error is not None or report.verdict is None or report.analysis is None:
+        why = "" if report.error is None else f" {report.error.message}"
+        yield Check(part, Outcome.PROBLEM, f"{name.capitalize()} could not be checked.{why}", _REINSTALL)
+        return
+    verdict = words.VERDICTS[report.verdict.band]
+    good = report.verdict.band in right
+    says = f"{name.capitalize()}: “{verdict}”, which is {'right' if good else 'WRONG'}."
+    yield Check(part, Outcome.OK if good else Outcome.PROBLEM, says, "" if good else _REINSTALL)
+    findings = report.analysis.findings
+    for finding in findings:
+        if finding.state is State.FAILED:
+            yield Check(part, Outcome.PROBLEM, f"On {name}: {words.visible(finding.says)}", _REINSTALL)
+    learned = [f for f in findings if f.role is Role.LEARNED and f.state is not State.FAILED]
+    if not learned and not any(f.role is Role.LEARNED for f in findings):
+        yield Check(part, Outcome.PROBLEM, f"No learned detector looked at {name}.", _REINSTALL)
+    for finding in learned:
+        yield _learned(finding, name)
+
+
+def _learned(finding: Finding, name: str) -> Check:
+    """What the learned detector said; it must say something, and need not be right on a single picture."""
+    if finding.score is None:
+        return Check("Self-test", Outcome.PROBLEM, f"The learned detector gave no answer on {name}.", _REINSTALL)
+    chance = words.chance(finding.score)
+    return Check("Self-test", Outcome.OK, f"On {name} the learned detector puts the likelihood at {chance}.")
+
+
+def _print(check: Check, first: bool) -> None:
+    if first:
+        sys.stdout.write(f"{'' if check.part == 'Version' else chr(10)}{check.part}\n")
+    mark = {Outcome.OK: "ok     ", Outcome.NOTE: "note   ", Outcome.PROBLEM: "PROBLEM"}[check.outcome]
+    sys.stdout.write(f"  {mark}  {check.says}\n")
+    if check.remedy:
+        sys.stdout.write(f"           {check.remedy}\n")
+    sys.stdout.flush()
