@@ -172,9 +172,7 @@ def _context() -> Context:
     return c2pa.Context(c2pa.Settings.from_json(json.dumps(SETTINGS)))
 
 
-def _details(
-    active: Mapping[str, Any], manifests: Mapping[str, Any], state: str, codes: list[str]
-) -> dict[str, Any]:
+def _details(active: Mapping[str, Any], manifests: Mapping[str, Any], state: str, codes: list[str]) -> dict[str, Any]:
     """The facts of a manifest store as bounded plain values, for the window and the report."""
     signature = active.get("signature_info") or {}
     info = active.get("claim_generator_info") or [{}]

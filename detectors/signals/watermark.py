@@ -119,11 +119,14 @@ def _approximations(rgb: npt.NDArray[np.uint8]) -> dict[tuple[bool, bool], npt.N
     """(h / 2, w / 2) Haar approximations of U by (swapped, centred). U = 0.492 (B - Y) + offset, as in OpenCV."""
     h, w = rgb.shape[:2]
     h, w = min(h, MAX_PIXELS // w) // 4 * 4, w // 4 * 4
-    pairs = np.add(rgb[0:h:2, :w], rgb[1:h:2, :w], dtype=np.uint16).astype(np.float32).reshape(-1, 6)
-    # The approximation is half the sum of four pixels; Y = 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
-    straight = np.array([-0.299, -0.587, 1 - 0.114], np.float32) * np.float32(0.492 / 2)
-    weights = np.stack([np.tile(straight, 2), np.tile(straight[::-1], 2)])
-    u, swapped = (weights @ pairs.T).reshape(2, h // 2, w // 2)
+    pairs = np.add(rgb[0:h:2, :w], rgb[1:h:2, :w], dtype=np.uint16).reshape(-1, 6)
+    r, g, b = ((pairs[:, i] + pairs[:, i + 3]).astype(np.float32).reshape(h // 2, w // 2) for i in range(3))
+    # The approximation is half the sum of four pixels; Y = 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601). Plain
+    # arithmetic, since a matrix product would wake a thread pool for less than a millisecond of work.
+    half = np.float32(0.492 / 2)
+    green = g * np.float32(0.587)
+    u = ((1 - 0.114) * b - green - 0.299 * r) * half
+    swapped = ((1 - 0.114) * r - green - 0.299 * b) * half
     return {(False, False): u + 256, (False, True): u + 1, (True, True): swapped + 1}
 
 
