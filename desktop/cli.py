@@ -6,7 +6,6 @@ and no Qt, and starts like a small tool.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -118,13 +117,8 @@ def _window(paths: list[str]) -> int:
     """Open the window; where it cannot open, say why in one line instead of Qt's abort."""
     from desktop import system_libraries
 
-    if missing := system_libraries.missing():
-        packages = " ".join(missing)
-        sys.stderr.write(f"The window needs system libraries that are not here: sudo apt-get install -y {packages}\n")
-        return USAGE
-    screen = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    if sys.platform == "linux" and not any(os.environ.get(name) for name in screen):
-        sys.stderr.write("There is no screen to open a window on. `counterproof scan PATH` works without one.\n")
+    if problem := system_libraries.problem():
+        sys.stderr.write(problem + "\n")
         return USAGE
     from desktop.window import app
 
