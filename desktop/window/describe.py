@@ -117,7 +117,7 @@ def _error(error: CounterproofError, status: Status) -> Section:
 def _verdict(verdict: Verdict) -> list[Section]:
     paragraphs = [words.verdict_meaning(verdict.band)]
     if verdict.p_synthetic is not None and verdict.band is not Band.DECLARED_SYNTHETIC:
-        said = translate("detail", "Estimated probability that a generative tool made or changed it: {percent} %.")
+        said = translate("detail", "Estimated probability that a generative tool made or changed it: {percent}\u00a0%.")
         paragraphs.append(said.format(percent=round(verdict.p_synthetic * 100)))
     reasons = tuple(_shorten(words.visible(r)) for r in verdict.reasons)
     parts = [Section(words.verdict(verdict.band), tuple(paragraphs))]
@@ -137,29 +137,42 @@ def _analysis(report: Report, analysis: Analysis, wanted: Wanted) -> list[Sectio
         *((translate("detail", "Note"), words.visible(n)) for n in media.notes),
     ]
     parts = [
-        Section(translate("detail", "What each detector found"), pairs=_findings(analysis, wanted)),
+        Section(translate("detail", "What each detector found"), pairs=_findings(analysis)),
         Section(translate("detail", "Marked areas"), *_regions(report)),
         Section(translate("detail", "The file"), pairs=(*facts, *_facts(analysis.metadata, wanted))),
     ]
+    technical = _technical(analysis, wanted)
+    if technical:
+        parts.append(Section(translate("detail", "Technical details"), pairs=technical))
     if wanted.hashes:
         parts.append(_hashes(analysis))
     return parts
 
 
-def _findings(analysis: Analysis, wanted: Wanted) -> Pairs:
+def _technical(analysis: Analysis, wanted: Wanted) -> Pairs:
+    """What the detectors noted beyond their sentence, and the exact models that spoke."""
+    pairs: list[tuple[str, str]] = []
+    for finding in analysis.findings:
+        name = words.detector(finding)
+        pairs += [(f"{name}: {key.replace('_', ' ')}", value) for key, value in _facts(finding.details, wanted)]
+        if finding.model is not None:
+            pairs.append((f"{name}: {translate('detail', 'model')}", f"{finding.model.id}, {finding.model.sha256}"))
+    return tuple(pairs)
+
+
+def _findings(analysis: Analysis) -> Pairs:
     """Every detector with its state in words, whatever the state; intimacy and hints after what counts."""
     order = (Role.DECLARED, Role.LEARNED, Role.INTIMACY, Role.CONTEXT)
     pairs: list[tuple[str, str]] = []
     for finding in sorted(analysis.findings, key=lambda f: order.index(f.role)):
         pairs.append((words.detector(finding), _finding(finding)))
-        pairs += [(f"– {k}", v) for k, v in _facts(finding.details, wanted)]
     return tuple(pairs)
 
 
 def _finding(finding: Finding) -> str:
     said = f"{words.finding_state(finding.state)}. {_shorten(words.visible(finding.says))}"
     if finding.score is not None and finding.role is Role.LEARNED:
-        said += " " + translate("detail", "Score: {percent} %.").format(percent=round(finding.score * 100))
+        said += " " + translate("detail", "Score: {percent}\u00a0%.").format(percent=round(finding.score * 100))
     return said
 
 

@@ -6,9 +6,20 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from desktop.window import words
 from desktop.window.words import translate
+from detectors.verdict import Band
 
 
 class AgeQuestion(QDialog):
@@ -43,9 +54,10 @@ class AgeQuestion(QDialog):
         layout.setSpacing(12)
         layout.addWidget(label)
         layout.addWidget(note)
+        layout.addStretch(1)
         layout.addLayout(row)
         self.setAccessibleName(question)
-        self.setMinimumWidth(460)
+        _fit(self, layout, 460)
 
     def _adults(self) -> None:
         self.accept()
@@ -66,8 +78,7 @@ class WhereToTurn(QDialog):
         layout.setSpacing(10)
         for paragraph in where_to_turn():
             layout.addWidget(_text(paragraph, self))
-        _closing(self, layout)
-        self.setMinimumWidth(560)
+        _closing(self, layout, 560)
 
 
 def where_to_turn() -> tuple[str, ...]:
@@ -100,9 +111,24 @@ class Shortcuts(QDialog):
         super().__init__(parent)
         self.setWindowTitle(translate("help", "Keyboard shortcuts"))
         layout = QVBoxLayout(self)
-        layout.addWidget(_text("\n".join(f"{keys}   {name}" for keys, name in shortcuts(actions)), self))
-        _closing(self, layout)
-        self.setMinimumWidth(420)
+        form = QFormLayout()
+        for keys, name in shortcuts(actions):
+            form.addRow(_text(keys, self), _text(name, self))
+        layout.addLayout(form)
+        _closing(self, layout, 520)
+
+
+class Meanings(QDialog):
+    """Each verdict with its explanation."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(translate("help", "What the verdicts mean"))
+        layout = QVBoxLayout(self)
+        layout.setSpacing(10)
+        for band in Band:
+            layout.addWidget(_text(f"{words.verdict(band)}\n{words.verdict_meaning(band)}", self))
+        _closing(self, layout, 560)
 
 
 def shortcuts(actions: Sequence[QAction]) -> list[tuple[str, str]]:
@@ -135,7 +161,16 @@ def _text(text: str, parent: QWidget) -> QLabel:
     return label
 
 
-def _closing(dialog: QDialog, layout: QVBoxLayout) -> None:
+def _closing(dialog: QDialog, layout: QVBoxLayout, width: int) -> None:
+    """A Close button at the end, and a size at which the text just fits."""
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
     buttons.rejected.connect(dialog.reject)
+    layout.addStretch(1)
     layout.addWidget(buttons)
+    _fit(dialog, layout, width)
+
+
+def _fit(dialog: QDialog, layout: QVBoxLayout, width: int) -> None:
+    """As wide as `width`, and as high as the wrapped text needs."""
+    dialog.setMinimumWidth(width)
+    dialog.resize(width, layout.totalHeightForWidth(width))

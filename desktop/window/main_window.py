@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 
 from desktop.window import parts, summary
 from desktop.window.detail_pane import DetailPane
-from desktop.window.dialogs import AgeQuestion, Shortcuts, WhereToTurn
+from desktop.window.dialogs import AgeQuestion, Meanings, Shortcuts, WhereToTurn
 from desktop.window.dropped import local_path
 from desktop.window.quick_exit import QuickExit
 from desktop.window.results_model import ResultsModel
@@ -124,8 +124,9 @@ class MainWindow(QMainWindow):
         self.splitter.addWidget(self.view)
         self.splitter.addWidget(self.detail)
         self.splitter.setChildrenCollapsible(False)
-        self.splitter.setStretchFactor(0, 5)
-        self.splitter.setStretchFactor(1, 4)
+        self.splitter.setStretchFactor(0, 3)
+        self.splitter.setStretchFactor(1, 2)
+        self.splitter.setSizes([600, 400])
         self.pages = QStackedWidget(self)
         self.pages.addWidget(self.empty)
         self.pages.addWidget(parts.column(self.top, self.splitter, self.bottom))
@@ -294,7 +295,7 @@ class MainWindow(QMainWindow):
         self._open(Shortcuts(self, self.findChildren(QAction)))
 
     def _show_meanings(self) -> None:
-        self._open(parts.Meanings(self))
+        self._open(Meanings(self))
 
     # Helpers
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPersistentModelIndex, Qt, QTimer, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
-    QDialog,
-    QDialogButtonBox,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -23,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from desktop.window import summary, words
 from desktop.window.results_model import ResultsModel
-from desktop.window.table import Column, Counts, Show
+from desktop.window.table import Column, Counts, Show, Status, status_word
 from desktop.window.words import translate
 from detectors.verdict import Band
 
@@ -59,7 +57,9 @@ class EmptyPage(QWidget):
         font.setPointSizeF(font.pointSizeF() * 1.25)
         label.setFont(font)
         label.setMaximumWidth(38 * label.fontMetrics().averageCharWidth() * 2)
-        label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        label.setSizePolicy(policy)
         self.files, self.folder = _open_buttons(self)
         row = QHBoxLayout()
         row.addStretch(1)
@@ -76,6 +76,13 @@ class EmptyPage(QWidget):
         layout.addSpacing(18)
         layout.addLayout(row)
         layout.addStretch(4)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """A dashed outline says that things can be dropped here."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 2, Qt.PenStyle.DashLine))
+        painter.drawRoundedRect(self.rect().adjusted(24, 24, -24, -24), 12, 12)
 
 
 class TopBar(QWidget):
@@ -136,7 +143,7 @@ class ResultsView(QTableView):
         self.setWordWrap(False)
         self.setShowGrid(False)
         self.setAlternatingRowColors(True)
-        self.setMinimumWidth(380)
+        self.setMinimumWidth(320)
         rows = self.verticalHeader()
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(self.fontMetrics().height() + 10)
@@ -177,9 +184,9 @@ class ResultsView(QTableView):
 
     def _fit_columns(self) -> None:
         width = self.fontMetrics().horizontalAdvance
-        pad = 26
+        pad = 18
         longest = {
-            Column.STATE: translate("row", "Could not be read"),
+            Column.STATE: max((status_word(s) for s in Status), key=width),
             Column.VERDICT: max((words.verdict(b) for b in Band), key=width),
             Column.INTIMACY: words.intimacy(None),
             Column.FORMAT: translate("column", "Format"),
@@ -225,26 +232,6 @@ class BottomBar(QWidget):
         self.pause.setText(translate("window", "&Resume") if paused else translate("window", "&Pause"))
         self.pause.setEnabled(busy)
         self.cancel.setEnabled(busy)
-
-
-class Meanings(QDialog):
-    """Each verdict with its explanation."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(translate("help", "What the verdicts mean"))
-        layout = QVBoxLayout(self)
-        for band in Band:
-            label = QLabel(f"{words.verdict(band)}: {words.verdict_meaning(band)}", self)
-            label.setWordWrap(True)
-            label.setTextInteractionFlags(
-                Qt.TextInteractionFlag.TextSelectableByKeyboard | Qt.TextInteractionFlag.TextSelectableByMouse
-            )
-            layout.addWidget(label)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
-        buttons.rejected.connect(self.reject)
-        layout.addWidget(buttons)
-        self.setMinimumWidth(560)
 
 
 def _open_buttons(parent: QWidget) -> tuple[QPushButton, QPushButton]:

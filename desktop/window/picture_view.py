@@ -49,6 +49,7 @@ class PictureView(QWidget):
         self._sheet = ClearSheet(sheet_over)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(SMALL + 160)
         self.setAccessibleName(translate("picture", "Picture, blurred"))
         self.setAccessibleDescription(self._hint())
 

@@ -24,11 +24,12 @@ LIMIT = 1000
 class Session(QObject):
     """One window's scanning. All signals are emitted in the window's thread."""
 
-    found = Signal(list)
+    # Lists go as `object`: as `list` Qt would convert them, and names that are not UTF-8 would lose their bytes.
+    found = Signal(object)
     """New paths, in order; their rows get the next ids."""
-    again = Signal(list)
+    again = Signal(object)
     """Row ids that wait once more."""
-    results = Signal(list)
+    results = Signal(object)
     """(row id, Report) pairs."""
     busy_changed = Signal(bool)
     failed = Signal(str, str)

@@ -85,7 +85,7 @@ def status_word(status: Status) -> str:
         Status.STOPPED: translate("row", "Not checked"),
         Status.SCANNED: translate("row", "Checked"),
         Status.REFUSED: translate("row", "Not opened"),
-        Status.UNREADABLE: translate("row", "Could not be read"),
+        Status.UNREADABLE: translate("row", "Not readable"),
     }[status]
 
 

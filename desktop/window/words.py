@@ -52,7 +52,7 @@ def verdict_meaning(band: Band) -> str:
         Band.LIKELY_SYNTHETIC: translate(
             "verdict",
             "A detector sees what it mostly sees in generated pictures. "
-            "It can be wrong. The reasons below say how often it was wrong on real photographs.",
+            "It can be wrong; with each result you can read how often it was wrong on real photographs.",
         ),
         Band.INCONCLUSIVE: translate(
             "verdict",
@@ -93,9 +93,9 @@ def detector(finding: Finding) -> str:
         "declared_metadata": translate("detector", "Declared in the metadata"),
         "generation_parameters": translate("detector", "Generation settings in the file"),
         "watermark": translate("detector", "Invisible watermark"),
-        "camera_exif": translate("detector", "Camera information (a hint only)"),
-        "generated": translate("detector", "Learned detector: whole picture"),
-        "intimacy": translate("detector", "Intimacy (a separate question, never proof)"),
+        "camera_exif": translate("detector", "Camera (only a hint)"),
+        "generated": translate("detector", "Learned: whole picture"),
+        "intimacy": translate("detector", "Intimacy (never proof)"),
     }.get(finding.detector, finding.detector.replace("_", " ").capitalize())
 
 

@@ -26,6 +26,15 @@ REASONS = {
 }
 
 
+TYPICAL_P = {
+    Band.DECLARED_SYNTHETIC: 0.99,
+    Band.MATCHED_SOURCE: 0.97,
+    Band.LIKELY_SYNTHETIC: 0.93,
+    Band.INCONCLUSIVE: 0.48,
+    Band.NO_SIGNS: 0.06,
+}
+
+
 @dataclass(frozen=True)
 class FakeInput:
     """As the engine's Input."""
@@ -86,7 +95,8 @@ def report_for(path: str, number: int) -> Report:
     if number % 13 == 12:
         return problem(path, refused=number % 2 == 0)
     levels = ("none_found", "suggestive", "explicit")
-    return scanned(path, list(Band)[number % 5], levels[number % 3], p=(number % 100) / 100)
+    band = list(Band)[number % 5]
+    return scanned(path, band, levels[number % 3], p=TYPICAL_P[band])
 
 
 @dataclass
