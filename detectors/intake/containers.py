@@ -48,6 +48,8 @@ class Container:
     icc: bytes = b""
     scan_start: int = 0
     """JPEG: offset of the first SOS marker in `codec_data`."""
+    metadata_hidden: bool = False
+    """AVIF: broken metadata had to be hidden from the codec."""
     preview_only: bool = False
     """TIFF: the first page says that it is a reduced version (raw camera files)."""
 

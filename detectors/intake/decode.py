@@ -165,11 +165,12 @@ def _open(kind: str, container: Container) -> ImageFile.ImageFile:
     """The codec's view of the header. No pixel is decoded yet."""
     try:
         return _READERS[kind](io.BytesIO(container.codec_data))
-    except SyntaxError:
+    except (SyntaxError, ValueError):
         if kind != "AVIF":
             raise
         # Pillow gives up on AVIF with broken EXIF. Renaming the item's type hides it; offsets stay as they are.
         container.codec_data = _EXIF_ITEM.sub(rb"\1free", container.codec_data)
+        container.metadata_hidden = True
         return AvifImagePlugin.AvifImageFile(io.BytesIO(container.codec_data))
 
 

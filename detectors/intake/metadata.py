@@ -35,9 +35,7 @@ METADATA_ERRORS = (struct.error, IndexError, KeyError, ValueError, TypeError, Ov
 """What reading broken metadata raises (UnicodeError is a ValueError)."""
 
 _EXIF_IFD, _GPS_IFD, _MAKER_NOTE, _USER_COMMENT, _ORIENTATION = 0x8769, 0x8825, 0x927C, 0x9286, 0x0112
-_BINARY_TAGS = frozenset(
-    {700, 33723, 34377, 34675, 273, 279, 324, 325, 50341, 37500, 59932}
-)  # shown elsewhere or tables
+_BINARY_TAGS = frozenset({700, 33723, 34377, 34675, 273, 279, 324, 325, 50341, 59932})  # shown elsewhere or tables
 _WINDOWS_TEXT = frozenset(range(0x9C9B, 0x9CA0))  # XPTitle to XPSubject, UTF-16LE
 
 _IPTC_NAMES = {
@@ -74,7 +72,7 @@ class Metadata:
 
 def extract(container: Container) -> Metadata:
     """Everything that the container's metadata blocks say. Raises nothing for broken metadata."""
-    found = Metadata()
+    found = Metadata(broken=container.metadata_hidden)
     for read in (_read_exif, _read_text, _read_xmp, _read_iptc):
         try:
             read(container, found)
