@@ -37,13 +37,11 @@ def run(args: Namespace) -> int:
         return USAGE
     stop, tally, progress = _Stop(), Tally(), Progress(args.quiet)
     started = time.monotonic()
-    writers: list[Writer] = []
     try:
         skip = {os.path.realpath(p) for p in _files(args)}
         inputs = listed(args.paths, stop.cancel, skip)
-        writers += _open_writers(args, inputs, tally, skip)
-    except OutputError as error:
-        _abandon(writers)
+        writers = _open_writers(args, inputs, tally, skip)
+    except CounterproofError as error:
         sys.stderr.write(f"{error.message} {error.remedy}\n")
         return USAGE
     if progress.wanted and "-" not in args.paths:
@@ -60,7 +58,7 @@ def run(args: Namespace) -> int:
     except CounterproofError as error:
         _abandon(writers)
         progress.say(f"{error.message} {error.remedy}")
-        if args.jsonl not in (None, "-"):
+        if tally.total and args.jsonl not in (None, "-"):
             progress.say(f"What was done before is kept in {words.visible(args.jsonl)}; --resume goes on from there.")
         return SOME_NOT
     return _closing(args, tally, progress)
@@ -94,10 +92,9 @@ def _open_writers(args: Namespace, inputs: Iterator[Input], tally: Tally, skip: 
 
             writers.append(CsvWriter(args.csv))
         if args.html:
-            from desktop.output.html import HtmlWriter
-            from detectors.inference.manifest import bands
+            from desktop.output.html import HtmlWriter, shipped_bands
 
-            page = HtmlWriter(args.html, bands())
+            page = HtmlWriter(args.html, shipped_bands())
             skip.add(os.path.realpath(page.temporary))
             writers.append(page)
         if args.jsonl:
@@ -113,7 +110,7 @@ def _open_writers(args: Namespace, inputs: Iterator[Input], tally: Tally, skip: 
                 tally.add(record)
                 for writer in writers:
                     writer.write(record, None)
-    except OutputError:
+    except CounterproofError:
         _abandon(writers)
         raise
     return writers

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -24,8 +25,8 @@ from detectors.report import Report
 from detectors.verdict import Band
 
 DEMO = Path(__file__).resolve().parents[1] / "resources" / "demo"
-REAL = "photo.jpg"
-SYNTHETIC = "parameters.png"
+REAL = "02-plain-photo-rocket.jpg"
+SYNTHETIC = "05-with-web-ui-settings.png"
 
 _REINSTALL = "Install Counterproof again from a source that you trust."
 
@@ -99,7 +100,9 @@ def _models() -> Iterator[Check]:
             }[found]
             good = found is manifest.Presence.OK
             yield Check(part, Outcome.OK if good else Outcome.PROBLEM, says, "" if good else _REINSTALL)
-        yield Check(part, Outcome.OK, html.rates(manifest.bands()))
+        bands = html.shipped_bands()
+        rates_known = Outcome.OK if bands else Outcome.PROBLEM
+        yield Check(part, rates_known, html.rates(bands), "" if bands else _REINSTALL)
     except CounterproofError as error:
         yield Check(part, Outcome.PROBLEM, error.message, error.remedy)
     except OSError as error:
@@ -195,7 +198,8 @@ def _print(check: Check, first: bool) -> None:
     if first:
         sys.stdout.write(f"{'' if check.part == 'Version' else chr(10)}{check.part}\n")
     mark = {Outcome.OK: "ok     ", Outcome.NOTE: "note   ", Outcome.PROBLEM: "PROBLEM"}[check.outcome]
-    sys.stdout.write(f"  {mark}  {check.says}\n")
-    if check.remedy:
-        sys.stdout.write(f"           {check.remedy}\n")
+    indent = " " * 11
+    for text, start in ((check.says, f"  {mark}  "), (check.remedy, indent)):
+        lines = textwrap.wrap(text, 100, initial_indent=start, subsequent_indent=indent, break_long_words=False)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()

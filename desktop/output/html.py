@@ -135,10 +135,7 @@ def _not_checked(tally: Tally) -> str:
 def _failed(tally: Tally) -> str:
     if not tally.failed:
         return ""
-    items = "".join(
-        f"<li>{_text(words.detector(d))}, on {words.count(n, 'file', 'files')}: {_text(says)}</li>"
-        for d, (says, n) in tally.failed.items()
-    )
+    items = "".join(f"<li>{words.count(n, 'file', 'files')}: {_text(says)}</li>" for says, n in tally.failed.values())
     return f"<h2>Checks that did not run</h2><ul>{items}</ul>"
 
 
@@ -177,8 +174,8 @@ def _why(record: Mapping[str, Any], report: Report | None) -> str:
     reasons = "".join(f"<li>{_text(r)}</li>" for r in record["reasons"])
     findings = "".join(_finding(f) for f in record["findings"])
     return (
-        f'<details class="why"><summary>Reasons and details</summary><h3>Why</h3><ul>{reasons}</ul>'
-        f"<h3>What was looked at</h3><dl>{findings}</dl>{_facts(record, report)}{_fingerprints(record)}</details>"
+        f'<details class="why"><summary>Reasons and details</summary><div><h3>Why</h3><ul>{reasons}</ul>'
+        f"<h3>What was looked at</h3><dl>{findings}</dl>{_facts(record, report)}{_fingerprints(record)}</div></details>"
     )
 
 
@@ -245,6 +242,13 @@ def bottom(tally: Tally, bands: Bands | None) -> str:
         "but it can be copied or removed. Intimacy is a help for sorting, and proves nothing.</p>"
         f"<h2>Made with</h2><p>Counterproof {__version__}</p>{used}</footer>\n"
     )
+
+
+def shipped_bands() -> Bands | None:
+    """The operating point of this build with its measured error rates, or None. Raises SetupError."""
+    from detectors.inference.manifest import manifest
+
+    return next((model.bands for model in manifest().values() if model.bands is not None), None)
 
 
 def rates(bands: Bands | None) -> str:

@@ -52,10 +52,11 @@ footer{margin-top:1.5rem;padding-bottom:3rem;font-size:.93rem}
 .hide-declared_synthetic .v-declared_synthetic,.hide-matched_source .v-matched_source,
 .hide-likely_synthetic .v-likely_synthetic,.hide-inconclusive .v-inconclusive,.hide-no_signs .v-no_signs,
 .hide-not_checked .v-not_checked{display:none}
+@media screen and (min-width:1000px){.why[open]>div{margin-left:-37rem;padding:.3rem 0 .6rem}}
 @media (max-width:760px){main,header,footer{padding-left:.9rem;padding-right:.9rem}
 table,tbody,td,tbody th{display:block}thead{display:block;padding:.5rem .7rem;border-bottom:1px solid var(--line)}
-thead tr{display:flex;flex-wrap:wrap;gap:.1rem .9rem}thead tr th{display:block;width:auto;padding:.25rem 0;border:0}
-thead tr th.c-pic{display:none}
+thead tr{display:flex;flex-wrap:wrap;gap:.1rem .9rem}thead th[class]{display:block;width:auto;padding:.25rem 0;border:0}
+thead th[class].c-pic{display:none}
 tbody tr{display:grid;grid-template-columns:5.2rem 1fr;gap:.15rem .7rem;padding:.8rem .7rem;
 border-top:1px solid var(--line)}
 tbody tr:first-child{border-top:0}tbody td,tbody th{padding:0;border:0}
@@ -76,11 +77,12 @@ note.textContent=n===total?"":`Showing ${n.toLocaleString()} of ${total.toLocale
 const boxes=[...document.querySelectorAll(".counts input")];
 for(const box of boxes){box.addEventListener("change",()=>{table.classList.toggle("hide-"+box.value,!box.checked);
 count()})}
-const value={verdict:r=>Number(r.dataset.v),chance:r=>r.dataset.p===""?null:-Number(r.dataset.p),
+const value={verdict:r=>Number(r.dataset.v),chance:r=>r.dataset.p===""?null:Number(r.dataset.p),
 intimacy:r=>Number(r.dataset.i),format:r=>r.cells[4].textContent,file:r=>r.cells[5].querySelector(".name").textContent};
 const order=(a,b)=>typeof a==="string"?text.compare(a,b):a-b;
 for(const button of document.querySelectorAll("thead button")){button.addEventListener("click",()=>{
-const head=button.closest("th"),down=head.getAttribute("aria-sort")==="ascending",get=value[button.dataset.key];
+const key=button.dataset.key,get=value[key],head=button.closest("th"),now=head.getAttribute("aria-sort"),
+down=now?now==="ascending":key==="chance";
 for(const th of table.tHead.rows[0].cells)th.removeAttribute("aria-sort");
 head.setAttribute("aria-sort",down?"descending":"ascending");
 const keyed=[...body.rows].map(r=>[get(r),Number(r.dataset.n),r]);

@@ -50,9 +50,8 @@ class TableWriter:
             self._print("")
         if tally.total > 1:
             self._print(tally.sentence() + ".")
-        for detector, (says, n) in tally.failed.items():
-            name = words.detector(detector)
-            self._paragraph(f"{name} did not run on {words.count(n, 'file', 'files')}: {words.visible(says)}", "")
+        for says, n in tally.failed.values() if tally.total > 1 else ():
+            self._paragraph(f"On {words.count(n, 'file', 'files')}: {words.visible(says)}", "")
         self._out.flush()
 
     def abandon(self) -> None:

@@ -18,6 +18,16 @@ VERDICTS: Mapping[str, str] = {
     NOT_CHECKED: "Not checked",
 }
 
+# The same in a count: for one file, and for several.
+COUNTED: Mapping[str, tuple[str, str]] = {
+    "declared_synthetic": ("says it is synthetic", "say they are synthetic"),
+    "matched_source": ("with its source photo found", "with their source photos found"),
+    "likely_synthetic": ("likely synthetic", "likely synthetic"),
+    "inconclusive": ("can't tell", "can't tell"),
+    "no_signs": ("with no signs found", "with no signs found"),
+    NOT_CHECKED: ("not checked", "not checked"),
+}
+
 INTIMACY: Mapping[str | None, str] = {
     "explicit": "Explicit",
     "suggestive": "Suggestive",

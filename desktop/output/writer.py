@@ -61,11 +61,8 @@ class Tally:
 
     def sentence(self) -> str:
         """The counts by verdict on one line."""
-        parts = [
-            f"{self.verdicts[key]:,} {label[0].lower() + label[1:]}"
-            for key, label in words.VERDICTS.items()
-            if self.verdicts.get(key)
-        ]
+        counted = words.COUNTED.items()
+        parts = [words.count(n, one, many) for key, (one, many) in counted if (n := self.verdicts.get(key, 0))]
         return words.count(self.total, "file", "files") + (": " + ", ".join(parts) if parts else "")
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from desktop import batch, cli, listing, system_libraries
+from desktop.output import html
 from desktop.output.progress import Progress
 from desktop.output.writer import Tally
 from detectors.errors import SetupError
 from detectors.finding import Profile
-from detectors.inference import manifest
 from detectors.inputs import Input
 from detectors.report import Report
 from detectors.scan import ScanOptions
@@ -61,7 +61,7 @@ class MadeUpScanner:
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "Scanner", MadeUpScanner)
     monkeypatch.setattr(MadeUpScanner, "failure", None)
-    monkeypatch.setattr(manifest, "bands", lambda: BANDS, raising=False)
+    monkeypatch.setattr(html, "shipped_bands", lambda: BANDS)
 
 
 @pytest.fixture

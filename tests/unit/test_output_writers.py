@@ -241,7 +241,8 @@ class TestTable:
             assert said in text
         assert "about 19 in 20" in text
         assert "The file is cut short. Ask for the file again." in text
-        assert text.splitlines()[-2].startswith("6 files: 1 says it is synthetic")
+        assert text.splitlines()[-1].startswith("On 5 files: The watermark check")
+        assert "6 files: 1 says it is synthetic, 1 with its source photo found, 1 likely synthetic" in text
         assert not re.search(r"\d %", text)
 
     def test_columns_are_aligned(self) -> None:
