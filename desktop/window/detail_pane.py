@@ -39,9 +39,9 @@ class DetailPane(QWidget):
         self.picture = PictureView(self, self)
         self.words = WordsView(self)
         self.words.setAccessibleName(translate("detail", "What was found"))
-        self.hashes = QPushButton(translate("detail", "Show &fingerprints"), self)
+        self.hashes = QPushButton(translate("detail", "Show fi&ngerprints"), self)
         self.hashes.setAccessibleDescription(translate("detail", "Shows the file’s hashes at the end of the text"))
-        self.free_text = QPushButton(translate("detail", "Show file &text"), self)
+        self.free_text = QPushButton(translate("detail", "Show file te&xt"), self)
         self.free_text.setAccessibleDescription(
             translate("detail", "Shows longer text found in the file, such as prompts; it may be upsetting to read")
         )

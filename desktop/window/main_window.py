@@ -151,7 +151,7 @@ class MainWindow(QMainWindow):
         self.clear_list = self._action(file, translate("menu", "C&lear the list"), "Ctrl+L", self.clear)
         file.addSeparator()
         self._action(file, translate("menu", "Close at once"), "Ctrl+Q", self.leave)
-        check = bar.addMenu(translate("menu", "&Check"))
+        check = bar.addMenu(translate("menu", "Chec&k"))
         self.pause = self._action(check, translate("menu", "&Pause or resume"), "Ctrl+P", self._toggle_pause)
         self.cancel = self._action(check, translate("menu", "&Stop"), "Ctrl+.", self._cancel)
         view = bar.addMenu(translate("menu", "&View"))

@@ -110,6 +110,7 @@ class FakeEngine:
     threads: set[str] = field(default_factory=set)
     scan_error: Exception | None = None
     preview_error: CounterproofError | None = None
+    blurred_pixel: bytes = b"\x90\x90\x90"
     closed: bool = False
 
     def __post_init__(self) -> None:
@@ -146,7 +147,7 @@ class FakeEngine:
             raise self.preview_error
         width = longest
         height = longest * 3 // 4
-        pixel = b"\x90\x90\x90" if blurred else b"\x20\xc0\x40"
+        pixel = self.blurred_pixel if blurred else b"\x20\xc0\x40"
         return FakePixels(width, height, pixel * (width * height))
 
     def close(self) -> None:

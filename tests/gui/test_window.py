@@ -161,7 +161,9 @@ def test_filter_by_verdict_and_text_keeps_the_choice(window: MainWindow, qtbot: 
     wait_done(qtbot, window)
     window.view.setCurrentIndex(window.model.index(2, 0))
     window.top.show_only.setCurrentIndex(window.top.show_only.findText("Likely synthetic"))
-    assert {row.band for i in window.model.table.order if (row := window.model.table.rows[i])} == {Band.LIKELY_SYNTHETIC}
+    assert {row.band for i in window.model.table.order if (row := window.model.table.rows[i])} == {
+        Band.LIKELY_SYNTHETIC
+    }
     assert window.view.currentIndex().data() == "picture 00002.jpg"
     QTest.keyClicks(window.top.text, "0004")
     qtbot.waitUntil(lambda: window.model.rowCount() < 10)
