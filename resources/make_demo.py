@@ -301,8 +301,8 @@ def files() -> dict[str, bytes]:
         "04-photo-with-camera-details.jpg": jpeg(photo["coffee"][:, :540], exif=camera_exif()),
         "05-with-web-ui-settings.png": png(hills(), {"parameters": A1111}),
         "06-with-comfyui-workflow.png": png(interference(), comfyui()),
-        "07-signed-as-made-by-ai.jpg": signed(jpeg(julia()), "trainedAlgorithmicMedia"),
-        "08-with-invisible-watermark.png": png(watermark(mosaic())),
+        "07-signed-as-made-by-ai.jpg": signed(jpeg(mosaic()), "trainedAlgorithmicMedia"),
+        "08-with-invisible-watermark.png": png(watermark(julia())),
         "09-labelled-as-edited-with-ai.jpg": jpeg(
             photo["rocket"][:, ::-1], xmp=xmp("compositeWithTrainedAlgorithmicMedia")
         ),
