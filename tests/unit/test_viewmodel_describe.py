@@ -1,0 +1,72 @@
+"""The detail in words: all four states, escaped text, long text and fingerprints only on request."""
+
+from __future__ import annotations
+
+from desktop.window import describe
+from desktop.window.describe import Wanted
+from desktop.window.table import Row, Status
+from detectors.report import Report
+from detectors.verdict import Band
+from tests.gui.fakes import problem, scanned
+
+
+def row(report: Report) -> Row:
+    made = Row(report.path, report.path)
+    made.fill(report)
+    return made
+
+
+def test_verdict_reasons_and_all_four_states_are_in_words() -> None:
+    text = describe.as_text(row(scanned("a.jpg", Band.LIKELY_SYNTHETIC, p=0.93)), Wanted())
+    assert text.startswith("a.jpg\n\nLikely synthetic\n")
+    for said in ("93\u00a0%", "Why", "1.0 %", "Checked. ", "Can’t tell. ", "Does not apply. ", "Did not run. "):
+        assert said in text
+    assert "1. Face: 100, 80 from the top left corner; 200 × 200 pixels" in text
+    assert "Camera: Example 5" in text
+
+
+def test_every_finding_is_listed() -> None:
+    report = scanned("a.jpg", Band.NO_SIGNS)
+    assert report.analysis is not None
+    section = next(s for s in describe.sections(row(report), Wanted()) if s.title == "What each detector found")
+    assert len(section.pairs) == len(report.analysis.findings)
+
+
+def test_text_from_the_file_is_escaped() -> None:
+    report = scanned("a.jpg", Band.NO_SIGNS, note='<img src="file:///etc/passwd"> & <script>')
+    html = describe.as_html(row(report), Wanted())
+    assert "<img" not in html
+    assert "<b>not" not in html
+    assert "&lt;b&gt;not bold" in html
+
+
+def test_long_text_and_prompts_are_shown_only_on_request() -> None:
+    quiet = row(scanned("a.jpg", Band.NO_SIGNS, prompt="a cat", model="tiny"))
+    assert describe.has_free_text(quiet)
+    assert "a cat" not in describe.as_text(quiet, Wanted())
+    assert "tiny" in describe.as_text(quiet, Wanted())
+    assert "a cat" in describe.as_text(quiet, Wanted(free_text=True))
+    assert not describe.has_free_text(row(scanned("a.jpg", Band.NO_SIGNS)))
+
+
+def test_very_long_text_is_cut() -> None:
+    text = describe.as_text(row(scanned("a.jpg", Band.NO_SIGNS, prompt="x" * 100_000)), Wanted(free_text=True))
+    assert len(text) < 10_000
+
+
+def test_fingerprints_only_on_request() -> None:
+    one = row(scanned("a.jpg", Band.NO_SIGNS))
+    assert "PDQ" not in describe.as_text(one, Wanted())
+    asked = describe.as_text(one, Wanted(hashes=True))
+    assert "ef" * 32 in asked
+    assert "(quality 97 of 100)" in asked
+
+
+def test_a_problem_gives_message_and_remedy_alone() -> None:
+    text = describe.as_text(row(problem("a.jpg")), Wanted(hashes=True))
+    assert text == "a.jpg\n\nNot readable\nThe file ends too early.\nDownload it again, or ask for another copy.\n"
+
+
+def test_rows_without_a_result_say_why() -> None:
+    assert "waiting" in describe.as_text(Row("a", "a"), Wanted())
+    assert "Add it again" in describe.as_text(Row("a", "a", Status.STOPPED), Wanted())

@@ -1,0 +1,161 @@
+"""The runner: order, queueing, pause, cancel, errors, previews beside a scan, and an end to its threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from desktop.window.reveal import Request
+from desktop.window.runner import News, Runner
+from detectors.errors import FileUnreadable, SetupError
+from tests.gui.fakes import FakeEngine, fake_inputs
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def runner(engine: FakeEngine) -> Iterator[Runner]:
+    made = Runner(lambda: engine, fake_inputs)
+    yield made
+    made.close()
+
+
+def collect(runner: Runner, until: Callable[[News], bool] | None = None, limit: int = 1000) -> News:
+    """Everything until `until`, or until nothing runs any more."""
+    total, deadline = News(), time.monotonic() + 10
+    while time.monotonic() < deadline:
+        news = runner.drain(limit)
+        total.found += news.found
+        total.again += news.again
+        total.results += news.results
+        total.error = total.error or news.error
+        if until(total) if until else not news.busy:
+            return total
+        time.sleep(0.005)
+    raise AssertionError("the runner took too long")
+
+
+def test_paths_then_results_in_order(runner: Runner) -> None:
+    runner.add(["in/*1200", "b.jpg"])
+    news = collect(runner)
+    assert len(news.found) == 1201
+    assert [i for i, _ in news.results] == list(range(1201))
+    assert [r.path for _, r in news.results] == news.found
+
+
+def test_a_drain_takes_no_more_than_about_its_limit(runner: Runner) -> None:
+    runner.add(["in/*3000"])
+    collect(runner, lambda total: len(total.found) == 3000)
+    time.sleep(0.3)
+    assert len(runner.drain(200).results) == 200
+    collect(runner)
+
+
+def test_what_was_scanned_is_not_scanned_again(runner: Runner, engine: FakeEngine) -> None:
+    runner.add(["in/*5", "in/*5"])
+    collect(runner)
+    runner.add(["in/*7"])
+    news = collect(runner)
+    assert len(news.found) == 2
+    assert [i for i, _ in news.results] == [5, 6]
+    assert len(engine.scanned_paths) == 7
+
+
+def test_a_file_with_a_problem_is_tried_again(runner: Runner) -> None:
+    runner.add(["in/*13"])
+    collect(runner)
+    runner.add(["in/*13"])
+    news = collect(runner)
+    assert (news.found, news.again) == ([], [12])
+    assert [i for i, _ in news.results] == [12]
+
+
+def test_pause_rests_and_cancel_ends_what_waits_too(runner: Runner, engine: FakeEngine) -> None:
+    runner.pause()
+    runner.add(["in/*10"])
+    runner.add(["more/*10"])
+    collect(runner, lambda total: len(total.found) == 10)
+    time.sleep(0.05)
+    assert engine.scanned_paths == []
+    runner.cancel()
+    news = collect(runner)
+    assert news.results == []
+    assert not runner.paused
+    runner.add(["in/*10"])
+    news = collect(runner)
+    assert news.again == list(range(10))
+    assert len(news.results) == 10
+
+
+def test_reports_are_matched_by_path_when_a_cancel_left_some_out(runner: Runner, engine: FakeEngine) -> None:
+    whole = engine.scan
+
+    def gaps(inputs: object, cancel: threading.Event, pause: threading.Event) -> object:
+        return (r for i, r in enumerate(whole(inputs, cancel, pause)) if i != 1)  # type: ignore[arg-type]
+
+    engine.scan = gaps  # type: ignore[method-assign, assignment]
+    runner.add(["in/*4"])
+    assert [i for i, _ in collect(runner).results] == [0, 2, 3]
+
+
+@pytest.mark.parametrize("error", [SetupError("x", "A model is missing.", "Install again."), ValueError("planted")])
+def test_an_error_in_the_thread_is_handed_over(runner: Runner, engine: FakeEngine, error: Exception) -> None:
+    engine.scan_error = error
+    runner.add(["a.jpg"])
+    assert collect(runner).error is error
+    engine.scan_error = None
+    runner.add(["b.jpg"])
+    assert collect(runner).error is None
+
+
+def test_previews_come_while_a_scan_runs(runner: Runner, engine: FakeEngine) -> None:
+    engine.gate.clear()
+    runner.add(["in/*5"])
+    came = threading.Event()
+    runner.preview(Request(1, "a.jpg", True), 64, lambda _r, _p: came.set(), lambda _r, _e: None)
+    assert came.wait(5)
+    engine.gate.set()
+    collect(runner)
+
+
+def test_a_newer_preview_replaces_those_that_wait(runner: Runner, engine: FakeEngine) -> None:
+    engine.preview_gate.clear()
+    done: list[int] = []
+    for number in range(20):
+        runner.preview(
+            Request(number, f"{number}.jpg", True), 64, lambda r, _p: done.append(r.ticket), lambda _r, _e: None
+        )
+        time.sleep(0.005)
+    engine.preview_gate.set()
+    deadline = time.monotonic() + 5
+    while 19 not in done and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert done == [0, 19]
+
+
+def test_a_preview_that_fails_says_why(runner: Runner, engine: FakeEngine) -> None:
+    engine.preview_error = FileUnreadable("gone", "Gone.", "Look.")
+    failed: list[str] = []
+    runner.preview(Request(1, "a.jpg", True), 64, lambda _r, _p: None, lambda _r, e: failed.append(e.code))
+    deadline = time.monotonic() + 5
+    while not failed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert failed == ["gone"]
+
+
+def test_closing_ends_the_threads_in_the_middle_of_work(engine: FakeEngine) -> None:
+    runner = Runner(lambda: engine, fake_inputs)
+    engine.gate.clear()
+    runner.add(["in/*5"])
+    engine.preview_gate.clear()
+    runner.preview(Request(1, "a.jpg", True), 64, lambda _r, _p: None, lambda _r, _e: None)
+    time.sleep(0.05)
+    runner.close()
+    assert engine.closed
+    assert not [t for t in threading.enumerate() if t.name.startswith(("scan_", "preview_"))]
