@@ -101,9 +101,15 @@ def decode(data: bytes, sha256: str, limits: Limits) -> Picture:
         raise problems.damaged(kind) from e
     if kind == "JPEG" and not container.complete:
         raise problems.truncated(kind)
+    with _pillow_rules(limits):
+        return _decode(kind, data, sha256, container, limits)
+
+
+@contextmanager
+def _codec_at_work(kind: str, container: Container) -> Iterator[None]:
+    """Around codec calls only, so that a fault in our own code is not dressed up as a damaged file."""
     try:
-        with _pillow_rules(limits):
-            return _decode(kind, data, sha256, container, limits)
+        yield
     except MemoryError as e:
         raise problems.needs_too_much_memory() from e
     except Image.DecompressionBombError as e:
@@ -127,25 +133,28 @@ def _pillow_rules(limits: Limits) -> Iterator[None]:
 
 
 def _decode(kind: str, data: bytes, sha256: str, container: Container, limits: Limits) -> Picture:
-    image = _open(kind, container)
+    with _codec_at_work(kind, container):
+        image = _open(kind, container)
     width, height = image.size
     _check_size(width, height, limits)
     if kind in ("HEIF", "AVIF"):
         _blocks_from_codec(image, container, limits)
     metadata = extract(container)
-    scale = _reduce(image) if kind == "JPEG" else 1.0
-    image.load()
-    if kind == "JPEG" and _rows_missing(image, container, scale):
-        raise problems.truncated(kind)
-    if scale == 1.0:
-        width, height = image.size  # codecs may learn the true size only while decoding
-    rgb, had_alpha, pixel_notes = to_rgb(image)
     # libheif turns HEIF pictures by the container's own record, and Pillow turns TIFF.
     orientation = metadata.orientation if kind not in ("HEIF", "TIFF") else 1
+    with _codec_at_work(kind, container):
+        scale = _reduce(image) if kind == "JPEG" else 1.0
+        image.load()
+        if kind == "JPEG" and _rows_missing(image, container, scale):
+            raise problems.truncated(kind)
+        if scale == 1.0:
+            width, height = image.size  # codecs may learn the true size only while decoding
+        pixels, had_alpha, pixel_notes = to_rgb(image)
+        rgb = np.asarray(upright(pixels, orientation))
     if orientation >= 5:
         width, height = height, width
     return Picture(
-        rgb=np.asarray(upright(rgb, orientation)),
+        rgb=rgb,
         media=Media(
             kind, width, height, len(data), container.frames, _notes(kind, container, metadata, scale) + pixel_notes
         ),
