@@ -125,6 +125,14 @@ def entry(model_id: str) -> ModelEntry:
         raise SetupError("model_unknown", f"The model {model_id} is not in the list of models.", REMEDY) from None
 
 
+def bands() -> Bands:
+    """The shipped operating point and its measured error rates. Raises SetupError unless there is exactly one."""
+    found = [e.bands for e in manifest().values() if e.bands is not None]
+    if len(found) != 1:
+        raise SetupError("bands_missing", "The measured error rates of this version are missing.", REMEDY)
+    return found[0]
+
+
 def check(model: ModelEntry) -> Presence:
     """Whether the file is there and has the SHA-256 that the manifest names."""
     path = model.path()

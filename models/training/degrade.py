@@ -15,14 +15,19 @@ FILTERS = (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.
 SMALLEST = 160
 
 
-def recode(image: Image.Image, kind: str, quality: int, subsampling: int = 2) -> Image.Image:
-    """The picture after one lossy save, decoded again. `kind` is JPEG or WEBP; `subsampling` is JPEG's (0 or 2)."""
+def encode(image: Image.Image, kind: str, quality: int, subsampling: int = 2) -> bytes:
+    """One lossy save. `kind` is JPEG or WEBP; `subsampling` is JPEG's (0 or 2)."""
     buffer = io.BytesIO()
     if kind == "JPEG":
         image.save(buffer, kind, quality=quality, subsampling=subsampling)
     else:
         image.save(buffer, kind, quality=quality, method=2)
-    return Image.open(buffer).convert("RGB")
+    return buffer.getvalue()
+
+
+def recode(image: Image.Image, kind: str, quality: int, subsampling: int = 2) -> Image.Image:
+    """The picture after one lossy save, decoded again."""
+    return Image.open(io.BytesIO(encode(image, kind, quality, subsampling))).convert("RGB")
 
 
 def to_long_side(image: Image.Image, long_side: int, rng: Generator) -> Image.Image:
@@ -40,12 +45,15 @@ def draw_long_side(image: Image.Image, photo_sides: list[int], rng: Generator) -
     return max(SMALLEST, round(side * rng.uniform(0.6, 1.0)))
 
 
-def messenger(image: Image.Image, photo_sides: list[int], rng: Generator) -> Image.Image:
-    """One resize and one JPEG 70-92, in a third of the cases after another JPEG: the pass that figures are given for."""
+def messenger(image: Image.Image, photo_sides: list[int], rng: Generator) -> bytes:
+    """One resize and one JPEG 70-92, in a third of the cases after another JPEG: the pass that figures are given for.
+
+    Gives the file, as a messenger would.
+    """
     if rng.random() < 1 / 3:
         image = recode(image, "JPEG", int(rng.integers(75, 96)))
     image = to_long_side(image, draw_long_side(image, photo_sides, rng), rng)
-    return recode(image, "JPEG", int(rng.integers(70, 93)))
+    return encode(image, "JPEG", int(rng.integers(70, 93)))
 
 
 def retouch(image: Image.Image, rng: Generator) -> Image.Image:

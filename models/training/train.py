@@ -1,6 +1,6 @@
 """Train `generated`'s convolutional network: one run per held-out fold, then one on everything.
 
-    python -m models.training.train [--runs 0 1 2 all] [--steps 800]
+    python -m models.training.train [--runs 0 1 2 all] [--steps 450]
 
 Seeded; resumes from the last checkpoint in the cache folder. Two views of each degraded picture go through the same
 network. Both views are cropped to 176 px, which makes a step 1.6 times cheaper than 224; the pooled features allow it.
@@ -47,7 +47,7 @@ def imagenet_file() -> Path:
 
 
 def training_views(image: Image.Image, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """The product's two views, each cut to a random 176 px square; the detail anywhere in the picture: (2, 176, 176, 3)."""
+    """The product's two views, each cut to a random 176 px square, the detail from anywhere: (2, 176, 176, 3)."""
     small = canonical(np.asarray(image))
     whole = two_views(small)[0]
     detail = np.asarray(small) if min(small.size) > VIEW else whole
@@ -87,7 +87,10 @@ def prepare(net: Lite0) -> torch.optim.Optimizer:
         part.requires_grad_(False)
     trunk = [p for p in net.blocks[FROZEN:].parameters() if p.requires_grad]
     head = [*net.norm.parameters(), *net.head.parameters()]
-    groups = [{"params": trunk, "lr": TRUNK_RATE, "top": TRUNK_RATE}, {"params": head, "lr": HEAD_RATE, "top": HEAD_RATE}]
+    groups = [
+        {"params": trunk, "lr": TRUNK_RATE, "top": TRUNK_RATE},
+        {"params": head, "lr": HEAD_RATE, "top": HEAD_RATE},
+    ]
     return torch.optim.AdamW(groups, weight_decay=DECAY)
 
 
@@ -119,7 +122,9 @@ def train(run: str, steps: int) -> Path:
         net.load_state_dict(kept["net"])
         optimiser.load_state_dict(kept["optimiser"])
         mean, start = kept["mean"], kept["step"]
-    loader = iter(DataLoader(Batches([data.pixels(i.path) for i in chosen], chosen, number, start), None, num_workers=1))
+    loader = iter(
+        DataLoader(Batches([data.pixels(i.path) for i in chosen], chosen, number, start), None, num_workers=1)
+    )
     learning(net)
     began, losses = time.monotonic(), []
     for step in range(start, steps):
@@ -136,10 +141,12 @@ def train(run: str, steps: int) -> Path:
         keep = min(EMA, (step + 1) / (step + 10))
         for k, v in net.state_dict().items():
             mean[k] = v.clone() if not v.is_floating_point() else mean[k].mul_(keep).add_(v, alpha=1 - keep)
-        losses.append(float(loss))
+        losses.append(loss.item())
         if (step + 1) % 50 == 0:
             spent = time.monotonic() - began
-            print(f"run {run} step {step + 1} loss {np.mean(losses[-50:]):.4f} {spent:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"run {run} step {step + 1} loss {np.mean(losses[-50:]):.4f} {spent:.0f} s", file=sys.stderr, flush=True
+            )
             state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "step": step + 1}
             torch.save(state, checkpoint)
     torch.save(mean, target)
@@ -150,7 +157,7 @@ def main() -> None:
     """Every run that has no weights yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", nargs="+", default=[*map(str, range(data.FOLDS)), "all"])
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=450)
     options = parser.parse_args()
     for run in options.runs:
         if not (data.cache_dir() / f"lite0-{run}.pt").exists():
