@@ -18,6 +18,9 @@ from detectors.report import Report
 from detectors.verdict import Bands
 
 TITLE = "Counterproof report"
+# Up to this row, details are elements, which work without scripts. In later rows they wait as comments until they are
+# unfolded: a browser takes minutes over the million elements that 20,000 files would make.
+_ELEMENTS_UNTIL = 1000
 # A prompt or a workflow can be megabytes; a page is for reading.
 _LONGEST = 1500
 _INTIMACY_RANK: Mapping[str | None, int] = {"explicit": 0, "suggestive": 1, "none_found": 2, None: 3}
@@ -151,7 +154,7 @@ def row(record: Mapping[str, Any], report: Report | None, number: int) -> str:
         if blurred is None
         else f'<img alt="" decoding="async" src="data:image/jpeg;base64,{base64.b64encode(blurred).decode()}">'
     )
-    body = f"<p>{_text(error['message'])} {_text(error['remedy'])}</p>" if error else _why(record, report)
+    body = f"<p>{_text(error['message'])} {_text(error['remedy'])}</p>" if error else _why(record, report, number)
     likelihood = "" if error else words.chance(p)
     return (
         f'<tr role="row" class="v-{_text(key)}" data-n="{number}" data-v="{_VERDICT_RANK.get(key, 9)}"'
@@ -170,13 +173,16 @@ def _cell(label: str, value: str) -> str:
     return f'<td role="cell"{named}>{_text(value)}</td>'
 
 
-def _why(record: Mapping[str, Any], report: Report | None) -> str:
+def _why(record: Mapping[str, Any], report: Report | None, number: int) -> str:
     reasons = "".join(f"<li>{_text(r)}</li>" for r in record["reasons"])
     findings = "".join(_finding(f) for f in record["findings"])
-    return (
-        f'<details class="why"><summary>Reasons and details</summary><div><h3>Why</h3><ul>{reasons}</ul>'
-        f"<h3>What was looked at</h3><dl>{findings}</dl>{_facts(record, report)}{_fingerprints(record)}</div></details>"
+    inner = (
+        f"<div><h3>Why</h3><ul>{reasons}</ul><h3>What was looked at</h3><dl>{findings}</dl>"
+        f"{_facts(record, report)}{_fingerprints(record)}</div>"
     )
+    # No text from a file can end the comment early: in it every ">" is escaped.
+    kept = inner if number <= _ELEMENTS_UNTIL else f"<!--{inner}-->"
+    return f'<details class="why"><summary>Reasons and details</summary>{kept}</details>'
 
 
 def _finding(finding: Mapping[str, Any]) -> str:

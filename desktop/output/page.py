@@ -89,8 +89,11 @@ const keyed=[...body.rows].map(r=>[get(r),Number(r.dataset.n),r]);
 keyed.sort((a,b)=>{if(a[0]===null||b[0]===null)return(a[0]===null)-(b[0]===null)||a[1]-b[1];
 return(down?-1:1)*order(a[0],b[0])||a[1]-b[1]});
 const all=document.createDocumentFragment();for(const k of keyed)all.append(k[2]);body.append(all)})}
+const fill=d=>{const kept=d.lastChild;if(kept.nodeType===Node.COMMENT_NODE){
+const made=document.createElement("template");made.innerHTML=kept.data;kept.replaceWith(made.content)}};
+body.addEventListener("click",e=>{const d=e.target.closest("summary")?.parentNode;if(d?.matches(".why"))fill(d)});
 let opened=[];addEventListener("beforeprint",()=>{opened=[...body.querySelectorAll("details.why:not([open])")]
-.filter(d=>d.closest("tr").offsetParent!==null).slice(0,200);for(const d of opened)d.open=true});
+.filter(d=>d.closest("tr").offsetParent!==null).slice(0,200);for(const d of opened){fill(d);d.open=true}});
 addEventListener("afterprint",()=>{for(const d of opened)d.open=false})})();
 """.strip()
 

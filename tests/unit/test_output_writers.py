@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desktop.output import csv as csv_output
+from desktop.output import html as html_output
 from desktop.output import jsonl, page
 from desktop.output.csv import BOM, COLUMNS, CsvWriter
 from desktop.output.html import HtmlWriter
@@ -146,6 +147,7 @@ class Page(html.parser.HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.words = ""
+        self.comments: list[str] = []
         self.feed(text)
         self.close()
 
@@ -154,6 +156,9 @@ class Page(html.parser.HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words += data
+
+    def handle_comment(self, data: str) -> None:
+        self.comments.append(data)
 
     def all(self, tag: str) -> list[dict[str, Any]]:
         return [a for t, a in self.tags if t == tag]
@@ -201,6 +206,26 @@ class TestHtml:
         for secret in ("01" * 32, "PROMPT"):
             before = text[: text.index(secret)]
             assert before.count("<details") - before.count("</details>") == 2
+
+    def test_hostile_text_cannot_leave_the_comment_that_a_late_row_keeps(self) -> None:
+        evil = report(says="--><script>alert(1)</script>--!>", metadata={"-->": "<!-- --> --"})
+        late = Page(html_output.row(evil.to_json(), evil, 1001))
+        early = Page(html_output.row(evil.to_json(), evil, 1000))
+        assert [t for t, _ in late.tags] == [
+            "tr",
+            "td",
+            "span",
+            "td",
+            "span",
+            *["td"] * 3,
+            "th",
+            "bdi",
+            "details",
+            "summary",
+        ]
+        [kept] = late.comments
+        assert Page(kept).tags == early.tags[len(late.tags) :]
+        assert not late.all("script")
 
     def test_long_text_is_cut(self, tmp_path: Path) -> None:
         text, _ = page_of(tmp_path, [report(metadata={"text.parameters": "x" * 100_000})])
