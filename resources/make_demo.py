@@ -86,18 +86,19 @@ def _bytes(values: npt.NDArray[np.float64]) -> Rgb:
 # ---------------------------------------------------------------- marks
 
 
-def watermark(rgb: Rgb, message: str = "StableDiffusionV1") -> Rgb:
-    """The picture with the invisible mark of Stable Diffusion 1, by the method named in detectors/signals/watermark.py.
+def watermark(rgb: Rgb, message: str | npt.NDArray[np.bool_] = "StableDiffusionV1", centre: float = 128) -> Rgb:
+    """The picture with an invisible mark, by the method that detectors/signals/watermark.py describes.
 
-    (h, w, 3) in and out; h and w are cut to multiples of 8.
+    (h, w, 3) in and out; h and w are cut to multiples of 8. `message` is text or bits. `centre` is what stands for
+    no colour in U: 128 in programs that mark bytes, 0.5 in those that mark floats.
     """
     h, w = rgb.shape[0] // 8 * 8, rgb.shape[1] // 8 * 8
     pixels = rgb[:h, :w].astype(np.float64)
     luma = pixels @ [0.299, 0.587, 0.114]
-    u = 0.492 * (pixels[..., 2] - luma) + 128
+    u = 0.492 * (pixels[..., 2] - luma) + centre
     approximation = u.reshape(h // 2, 2, w // 2, 2).sum(axis=(1, 3)) / 2
     blocks = approximation.reshape(h // 8, 4, w // 8, 4).transpose(0, 2, 1, 3).reshape(-1, 16)
-    bits = np.unpackbits(np.frombuffer(message.encode(), np.uint8))
+    bits = np.unpackbits(np.frombuffer(message.encode(), np.uint8)) if isinstance(message, str) else message
     bit = bits[np.arange(len(blocks)) % len(bits)]
     rows = np.arange(len(blocks))
     largest = np.abs(blocks[:, 1:]).argmax(axis=1) + 1

@@ -203,7 +203,7 @@ def _actions(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         if str(assertion.get("label", "")).startswith("c2pa.actions"):
             data = assertion.get("data")
             actions = data.get("actions") if isinstance(data, dict) else None
-            yield from (a for a in actions or () if isinstance(a, dict))
+            yield from (a for a in (actions if isinstance(actions, list) else ()) if isinstance(a, dict))
 
 
 def _source_types(manifest: Mapping[str, Any]) -> list[str]:
