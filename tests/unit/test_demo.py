@@ -80,5 +80,9 @@ def test_the_edit_is_local(demo: Path) -> None:
 def test_the_script_makes_these_files(demo: Path) -> None:
     made = make_demo.files()
     assert sorted(made) == names()
-    same = [n for n, content in made.items() if content == (demo / n).read_bytes()]
-    assert sorted(set(names()) - set(same)) == ["07-signed-as-made-by-ai.jpg"]
+    for name, content in made.items():
+        if name != CUT_SHORT:
+            ours, theirs = from_bytes(content), from_bytes((demo / name).read_bytes())
+            assert np.abs(ours.rgb.astype(int) - theirs.rgb).mean() < 2  # encoders differ a little between versions
+            assert (ours.untrusted_text, ours.untrusted_exif) == (theirs.untrusted_text, theirs.untrusted_exif)
+            assert ours.untrusted_xmp == theirs.untrusted_xmp
