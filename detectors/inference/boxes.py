@@ -53,8 +53,8 @@ def decode(output: Floats, thresholds: Floats, scale: float, size: tuple[int, in
     """
     kinds, anchors = np.nonzero(output[4:] >= thresholds[:, None])
     x, y, w, h = output[:4, anchors]
-    corners = np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1) / np.float32(scale)
-    corners = np.clip(corners, 0, np.array([*size, *size], np.float32)).astype(np.float32)
+    edges = np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1) / np.float32(scale)
+    corners: Floats = np.clip(edges, 0, np.array([*size, *size], np.float32))
     found = Boxes(corners, output[4 + kinds, anchors], kinds)
     return found[(corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])]
 
@@ -70,12 +70,16 @@ def join(parts: list[Boxes]) -> Boxes:
 
 def overlap(one: Floats, many: Floats) -> Floats:
     """Intersection over union, 0..1, of one box (4,) with each of (n, 4); 0 where both are empty."""
-    width = np.minimum(one[2], many[:, 2]) - np.maximum(one[0], many[:, 0])
-    height = np.minimum(one[3], many[:, 3]) - np.maximum(one[1], many[:, 1])
-    shared = np.clip(width, 0, None) * np.clip(height, 0, None)
-    areas = (many[:, 2] - many[:, 0]) * (many[:, 3] - many[:, 1])
-    union = (one[2] - one[0]) * (one[3] - one[1]) + areas - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    shared = _shared(one, many)
+    union = _areas(one[None]) + _areas(many) - shared
+    share: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return share
+
+
+def covered(one: Floats, many: Floats) -> Floats:
+    """The share, 0..1, of one box (4,) that lies in each of (n, 4)."""
+    share: Floats = _shared(one, many) / max(float(_areas(one[None])[0]), 1e-6)
+    return share
 
 
 def suppress(boxes: Boxes, rival: int, limit: float) -> Boxes:
@@ -93,3 +97,15 @@ def suppress(boxes: Boxes, rival: int, limit: float) -> Boxes:
         compete = (kinds == boxes.kinds[best]) | (kinds == rival) | (boxes.kinds[best] == rival)
         left = left[~(compete & (overlap(boxes.corners[best], boxes.corners[left]) > limit))]
     return boxes[np.array(kept, dtype=np.intp)]
+
+
+def _shared(one: Floats, many: Floats) -> Floats:
+    width = np.minimum(one[2], many[:, 2]) - np.maximum(one[0], many[:, 0])
+    height = np.minimum(one[3], many[:, 3]) - np.maximum(one[1], many[:, 1])
+    area: Floats = np.maximum(width, 0) * np.maximum(height, 0)
+    return area
+
+
+def _areas(boxes: Floats) -> Floats:
+    area: Floats = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return area
