@@ -7,6 +7,7 @@ JSON, and `outcome_of` checks every value before the parent uses it.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -89,6 +90,8 @@ def outcome_of(header: Mapping[str, Any], payload: bytes, sha256: str) -> Outcom
         scores = [finding.score, *(r.score for r in finding.regions)]
         if any(s is not None and not 0.0 <= s <= 1.0 for s in scores):
             raise ProtocolError("a score lies outside 0..1")
+    if not all(math.isfinite(ms) for ms in (analysis.ms, analysis.model_ms, *(f.ms for f in analysis.findings))):
+        raise ProtocolError("a duration is not a number")
     return Outcome(analysis, None, payload or None)
 
 

@@ -5,6 +5,7 @@ The one place where a worker locks itself in. Called after all codecs are loaded
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -48,7 +49,7 @@ def allow_cpu(limits: Limits) -> None:
     import resource
 
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(usage.ru_utime + usage.ru_stime) + _CPU_SECONDS_PER_SECOND * max(1, round(limits.seconds))
+    soft = math.ceil(usage.ru_utime + usage.ru_stime) + _CPU_SECONDS_PER_SECOND * max(1, round(limits.seconds))
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     if hard == resource.RLIM_INFINITY or soft < hard:
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
@@ -72,7 +73,7 @@ def _resource_limits(limits: Limits) -> list[Protection]:
             resource.setrlimit(kind, (value, value))
             # macOS accepts a limit on address space and then does not keep to it.
             holds = resource.getrlimit(kind)[0] == value and not (name == "memory_limit" and sys.platform == "darwin")
-        except (OSError, ValueError):
+        except (OSError, OverflowError, ValueError):
             holds = False
         found.append(Protection(name, holds, says if holds else f"Not on this system: {says[0].lower()}{says[1:]}"))
     return found

@@ -1,0 +1,132 @@
+"""Frames: what is packed is unpacked, and nothing malformed gets past."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.errors import FileRefused, FileUnreadable
+from detectors.finding import Finding, Region, Role, State
+from detectors.intake.media import Media
+from detectors.intake.protocol import (
+    MAX_HEADER,
+    ProtocolError,
+    error_header,
+    error_of,
+    outcome_of,
+    pack,
+    read_frame,
+    unpack,
+    write_frame,
+)
+from detectors.report import Analysis, Hashes
+
+SHA = "ab" * 32
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def analysis(score: float | None = 0.5, region_score: float | None = 0.5) -> Analysis:
+    finding = Finding("d", Role.LEARNED, State.OK, score, "says", (Region("face", (1, 2, 3, 4), region_score),))
+    return Analysis(Media("PNG", 10, 20, 30), Hashes(SHA, "cd" * 16), (finding,), 1.5, 1.0, {"a": "b"})
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4), st.binary(max_size=200))
+def test_round_trip(header: dict[str, Any], payload: bytes) -> None:
+    assert unpack(pack(header, payload)) == (header, payload)
+    stream = io.BytesIO()
+    write_frame(stream, header, payload)
+    assert stream.getvalue() == pack(header, payload)
+    stream.seek(0)
+    assert read_frame(stream, 200) == (header, payload)
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_refused_and_nothing_else_is_raised(noise: bytes) -> None:
+    for read in (lambda: unpack(noise), lambda: read_frame(io.BytesIO(noise), 1000)):
+        try:
+            header, _ = read()
+        except (ProtocolError, EOFError):
+            continue
+        assert isinstance(header, dict)
+
+
+@given(JSON)
+def test_any_json_in_place_of_an_analysis_is_refused(value: Any) -> None:
+    with pytest.raises(ProtocolError):
+        outcome_of({"analysis": value}, b"", SHA)
+
+
+@given(st.data())
+def test_an_analysis_with_any_one_value_replaced_never_crashes(data: st.DataObject) -> None:
+    record = analysis().to_record()
+    parts: list[tuple[Any, Any]] = [(record, k) for k in record]
+    for part in (record["media"], record["hashes"], record["findings"][0], record["findings"][0]["regions"][0]):
+        parts += [(part, k) for k in part]
+    holder, key = data.draw(st.sampled_from(parts))
+    holder[key] = data.draw(JSON)
+    try:
+        outcome = outcome_of({"analysis": record}, b"", SHA)
+    except ProtocolError:
+        return
+    assert outcome.analysis is not None
+    assert outcome.analysis.hashes.sha256 == SHA
+    json.dumps(outcome.analysis.to_record(), allow_nan=False)
+
+
+def test_outcome() -> None:
+    outcome = outcome_of(*unpack(pack({"analysis": analysis().to_record()}, b"jpeg")), SHA)
+    assert (outcome.analysis, outcome.error, outcome.thumbnail) == (analysis(), None, b"jpeg")
+    assert outcome_of({"analysis": analysis(None, None).to_record()}, b"", SHA).thumbnail is None
+
+
+@pytest.mark.parametrize("bad", [analysis(1.01), analysis(-0.1), analysis(0.5, 2.0), analysis(float("inf"))])
+def test_scores_outside_their_range_are_refused(bad: Analysis) -> None:
+    with pytest.raises(ProtocolError, match="score"):
+        outcome_of({"analysis": bad.to_record()}, b"", SHA)
+
+
+@pytest.mark.parametrize("place", ["ms", "model_ms", "finding"])
+def test_durations_that_are_no_numbers_are_refused(place: str) -> None:
+    record = analysis().to_record()
+    holder = record["findings"][0] if place == "finding" else record
+    holder["ms" if place == "finding" else place] = "inf"  # float() reads this word
+    with pytest.raises(ProtocolError, match="duration"):
+        outcome_of({"analysis": record}, b"", SHA)
+
+
+def test_another_files_analysis_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="another file"):
+        outcome_of({"analysis": analysis().to_record()}, b"", "00" * 32)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_none_are_not_sent_and_not_taken(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        pack({"x": number})
+    body = json.dumps({"x": number}).encode()
+    with pytest.raises(ProtocolError):
+        unpack(struct.pack(">II", len(body), 0) + body)
+
+
+@pytest.mark.parametrize("lengths", [(MAX_HEADER + 1, 0), (2, 1001)])
+def test_lengths_are_capped_before_anything_is_read(lengths: tuple[int, int]) -> None:
+    with pytest.raises(ProtocolError, match="longer"):
+        read_frame(io.BytesIO(struct.pack(">II", *lengths)), 1000)
+
+
+def test_errors_cross_with_their_kind() -> None:
+    for error in (FileRefused("c", "m", "r"), FileUnreadable("c", "m", "r")):
+        got = error_of(unpack(pack(error_header(error)))[0])
+        assert type(got) is type(error)
+        assert got.to_json() == error.to_json()
+    assert len(error_of(error_header(FileRefused("c", "m" * 10_000, "r"))).message) == 2000
