@@ -205,11 +205,20 @@ def _hashes(analysis: Analysis) -> Section:
 
 def _facts(facts: Mapping[str, Any], wanted: Wanted) -> Pairs:
     hidden = translate("detail", "Text from the file; not shown until you ask for it.")
-    return tuple(
-        (words.visible(str(key)), hidden if _is_free_text(key, text) and not wanted.free_text else _shorten(text))
-        for key, value in facts.items()
-        if (text := _text(value))
-    )
+    pairs = []
+    for key, value in facts.items():
+        text = _text(value)
+        if text and _is_free_text(key, text) and not wanted.free_text:
+            text = hidden
+        if text:
+            pairs.append((_fact_name(words.visible(str(key))), _shorten(text)))
+    return tuple(pairs)
+
+
+def _fact_name(key: str) -> str:
+    """The engine's "exif.Model" as "EXIF: Model"; other names as they are."""
+    kind, dot, name = key.partition(".")
+    return f"{kind.upper()}: {name}" if dot and kind in ("exif", "iptc", "xmp", "text") else key
 
 
 def _text(value: object) -> str:

@@ -31,6 +31,9 @@ from detectors.finding import Region
 
 # Small enough to give little away even before it is blurred.
 SMALL = 128
+# A face cannot be told from a hill at this many patches along the longer side; 16 still show a smile.
+VEIL_PATCHES = 7
+VEIL_OPACITY = 0.7
 
 
 class PictureView(QWidget):
@@ -79,7 +82,7 @@ class PictureView(QWidget):
         if not self.reveal.arrived(request, pixels):
             return
         if request.blurred:
-            self._blurred = _image(pixels).convertToFormat(QImage.Format.Format_Grayscale8)
+            self._blurred = _veil(_image(pixels))
         else:
             self._sheet.present(_image(pixels), self._regions, self._full_size)
         self.update()
@@ -184,7 +187,9 @@ class PictureView(QWidget):
         painter.fillRect(box, self.palette().color(QPalette.ColorRole.Mid))
         if self._blurred is not None and not self.hidden_altogether and self.reveal.stage is not Stage.EMPTY:
             place = _fit(self._blurred.size(), box)
+            painter.setOpacity(VEIL_OPACITY)
             painter.drawImage(place, self._blurred)
+            painter.setOpacity(1.0)
             draw_regions(painter, place, self._full_size, self._regions, numbers=False)
         text = QRectF(box.right() + 12, 8, self.width() - SMALL - 28, self.height() - 16)
         if self.isRightToLeft():
@@ -289,6 +294,14 @@ def _fit(size: QSize, room: QRectF) -> QRectF:
     factor = min(room.width() / size.width(), room.height() / size.height())
     width, height = size.width() * factor, size.height() * factor
     return QRectF(room.center().x() - width / 2, room.center().y() - height / 2, width, height)
+
+
+def _veil(image: QImage) -> QImage:
+    """Grey, and no more than a few soft patches, however much detail the engine left in."""
+    smooth = Qt.TransformationMode.SmoothTransformation
+    keep = Qt.AspectRatioMode.KeepAspectRatio
+    grey = image.convertToFormat(QImage.Format.Format_Grayscale8)
+    return grey.scaled(VEIL_PATCHES, VEIL_PATCHES, keep, smooth).scaled(image.size(), mode=smooth)
 
 
 def _image(pixels: Pixels) -> QImage:

@@ -114,6 +114,8 @@ class Runner:
         failed: Callable[[Request, CounterproofError], None],
     ) -> None:
         """Makes pixels in the preview thread and calls `done` or `failed` there. A newer wish replaces waiting ones."""
+        if self._closed:
+            return
         for job in self._preview_jobs:
             job.cancel()
         self._preview_jobs = [j for j in self._preview_jobs if not j.done()]
@@ -141,11 +143,11 @@ class Runner:
 
     def close(self) -> None:
         """Stops everything. Waits only for what is already being read."""
+        self._closed = True
         self.cancel()
         self._previews.shutdown(wait=False, cancel_futures=True)
         self._scans.shutdown(wait=False, cancel_futures=True)
         with self._engine_lock:
-            self._closed = True
             if self._engine is not None:
                 self._engine.close()
         self._scans.shutdown(wait=True)

@@ -148,7 +148,7 @@ class FakeEngine:
         width = longest
         height = longest * 3 // 4
         pixel = self.blurred_pixel if blurred else b"\x20\xc0\x40"
-        return FakePixels(width, height, pixel * (width * height))
+        return FakePixels(width, height, (pixel * (width * height))[: width * height * 3])
 
     def close(self) -> None:
         """Ends whatever waits."""
