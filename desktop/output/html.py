@@ -18,13 +18,9 @@ from detectors.report import Report
 from detectors.verdict import Bands
 
 TITLE = "Counterproof report"
-# Up to this row, details are elements, which work without scripts. In later rows they wait as comments until they are
-# unfolded: a browser takes minutes over the million elements that 20,000 files would make.
-_ELEMENTS_UNTIL = 1000
 # A prompt or a workflow can be megabytes; a page is for reading.
 _LONGEST = 1500
 _INTIMACY_RANK: Mapping[str | None, int] = {"explicit": 0, "suggestive": 1, "none_found": 2, None: 3}
-_VERDICT_RANK = {key: rank for rank, key in enumerate(words.VERDICTS)}
 
 
 class HtmlWriter:
@@ -98,7 +94,7 @@ def top(tally: Tally) -> str:
     when = time.strftime("%d %B %Y, %H:%M").lstrip("0")
     stopped = "<p>The scan was stopped before all files were checked. This page holds what was done.</p>"
     boxes = "".join(
-        f'<label><input type="checkbox" checked value="{key}" data-n="{n}">{_text(label)}: {n:,}</label>'
+        f'<label><input type="checkbox" checked value="{key}">{_text(label)}: {n:,}</label>'
         for key, label in words.VERDICTS.items()
         if (n := tally.verdicts.get(key, 0))
     )
@@ -109,8 +105,9 @@ def top(tally: Tally) -> str:
         "It does hold file names and fingerprints, so share it with care.</p>"
         f"{stopped if tally.stopped else ''}</header>\n<main>\n"
         f'<fieldset class="counts"><legend>Show</legend>{boxes}</fieldset>'
-        f'<p class="soft" id="shown" role="status"></p>{_not_checked(tally)}{_failed(tally)}'
-        '<table role="table"><thead role="rowgroup"><tr role="row">'
+        '<p class="find"><label>Part of a file name <input type="search" id="search"></label></p>'
+        f"{_not_checked(tally)}{_failed(tally)}"
+        '<p class="soft" id="shown" role="status"></p><table role="table"><thead role="rowgroup"><tr role="row">'
         '<th role="columnheader" scope="col" class="c-pic">Picture</th>'
         f"{_heading('verdict', 'Verdict')}{_heading('chance', 'Likelihood')}{_heading('intimacy', 'Intimacy')}"
         f"{_heading('format', 'Format')}{_heading('file', 'File')}"
@@ -143,7 +140,7 @@ def _failed(tally: Tally) -> str:
 
 
 def row(record: Mapping[str, Any], report: Report | None, number: int) -> str:
-    """One file's row; reasons, findings and fingerprints unfold inside it."""
+    """One file's row; reasons, findings and fingerprints unfold inside it. A late one waits as a comment."""
     key, error = words.verdict_key(record), record["error"]
     p = record["p_synthetic"]
     level = record["intimacy"]["level"] if record["intimacy"] else None
@@ -154,18 +151,21 @@ def row(record: Mapping[str, Any], report: Report | None, number: int) -> str:
         if blurred is None
         else f'<img alt="" decoding="async" src="data:image/jpeg;base64,{base64.b64encode(blurred).decode()}">'
     )
-    body = f"<p>{_text(error['message'])} {_text(error['remedy'])}</p>" if error else _why(record, report, number)
+    body = f"<p>{_text(error['message'])} {_text(error['remedy'])}</p>" if error else _why(record, report)
     likelihood = "" if error else words.chance(p)
-    return (
-        f'<tr role="row" class="v-{_text(key)}" data-n="{number}" data-v="{_VERDICT_RANK.get(key, 9)}"'
-        f' data-p="{"" if p is None else p}" data-i="{_INTIMACY_RANK.get(level, 3)}">'
+    element = (
+        f'<tr role="row" class="v-{_text(key)}" data-n="{number}" data-v="{_text(key)}"'
+        f' data-p="{"" if p is None else p}" data-i="{_INTIMACY_RANK.get(level, 3)}"'
+        f' data-f="{_text(media.get("format") or "")}">'
         f'<td role="cell" class="pic">{picture}</td>'
         f'<td role="cell"><span class="chip">{_text(words.VERDICTS.get(key, key))}</span></td>'
         + _cell("Likelihood", likelihood)
         + _cell("Intimacy", "" if error else words.INTIMACY.get(level, ""))
         + _cell("Format", media.get("format") or "")
-        + f'<th role="rowheader" scope="row"><bdi class="name">{_text(record["path"])}</bdi>{body}</th></tr>\n'
+        + f'<th role="rowheader" scope="row"><bdi class="name">{_text(record["path"])}</bdi>{body}</th></tr>'
     )
+    # No text from a file can end the comment early: every ">" in it is escaped.
+    return f"{element}\n" if number <= page.DRAWN else f"<!--{element}-->\n"
 
 
 def _cell(label: str, value: str) -> str:
@@ -173,16 +173,13 @@ def _cell(label: str, value: str) -> str:
     return f'<td role="cell"{named}>{_text(value)}</td>'
 
 
-def _why(record: Mapping[str, Any], report: Report | None, number: int) -> str:
+def _why(record: Mapping[str, Any], report: Report | None) -> str:
     reasons = "".join(f"<li>{_text(r)}</li>" for r in record["reasons"])
     findings = "".join(_finding(f) for f in record["findings"])
-    inner = (
-        f"<div><h3>Why</h3><ul>{reasons}</ul><h3>What was looked at</h3><dl>{findings}</dl>"
-        f"{_facts(record, report)}{_fingerprints(record)}</div>"
+    return (
+        f'<details class="why"><summary>Reasons and details</summary><div><h3>Why</h3><ul>{reasons}</ul>'
+        f"<h3>What was looked at</h3><dl>{findings}</dl>{_facts(record, report)}{_fingerprints(record)}</div></details>"
     )
-    # No text from a file can end the comment early: in it every ">" is escaped.
-    kept = inner if number <= _ELEMENTS_UNTIL else f"<!--{inner}-->"
-    return f'<details class="why"><summary>Reasons and details</summary>{kept}</details>'
 
 
 def _finding(finding: Mapping[str, Any]) -> str:
@@ -241,8 +238,14 @@ def bottom(tally: Tally, bands: Bands | None) -> str:
         f"<li>{_text(name)}: <code>{_text(sha256)}</code></li>" for name, sha256 in sorted(tally.models.items())
     )
     used = f"<p>Models used, with their SHA-256:</p><ul>{models}</ul>" if models else "<p>No model was used.</p>"
+    only_drawn = (
+        f"<noscript><p>Only the first {page.DRAWN} files are shown without scripts.</p></noscript>"
+        if tally.total > page.DRAWN
+        else ""
+    )
     return (
-        "</tbody></table>\n</main>\n<footer><h2>How far to trust this</h2>"
+        f'</tbody></table>\n<button type="button" id="more" hidden>Show more</button>{only_drawn}\n</main>\n'
+        "<footer><h2>How far to trust this</h2>"
         f"<p>{rates(bands)}</p>"
         "<p>“No signs found” is not proof that a picture is real. A label inside a file is strong evidence, "
         "but it can be copied or removed. Intimacy is a help for sorting, and proves nothing.</p>"

@@ -22,7 +22,10 @@ p{margin:.35rem 0;max-width:46rem}ul{margin:.3rem 0;padding-left:1.2rem}li{margi
 .counts legend{float:left;margin-right:.5rem;padding:.3rem 0;color:var(--soft)}
 .counts label{background:var(--chip);border-radius:1rem;padding:.3rem .8rem;cursor:pointer}
 .counts input{margin:0 .4rem 0 0;accent-color:var(--likely)}
-.sorts{display:none}
+.find{margin:.8rem 0 0}.find input{font:inherit;padding:.25rem .6rem;border:1px solid var(--line);border-radius:6px;
+background:var(--card);color:inherit;width:min(24rem,100%)}html:not(.js) .find{display:none}
+#more{font:inherit;margin:1rem auto;display:block;padding:.4rem 1.4rem;border:1px solid var(--line);border-radius:8px;
+background:var(--card);color:inherit;cursor:pointer}#more[hidden]{display:none}
 table{width:100%;border-collapse:separate;border-spacing:0;table-layout:fixed;background:var(--card);
 border:1px solid var(--line);border-radius:10px;margin-top:.75rem}
 th,td{padding:.6rem .7rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
@@ -49,9 +52,6 @@ dl{margin:.3rem 0;display:grid;grid-template-columns:minmax(7rem,11rem) 1fr;gap:
 dt{color:var(--soft)}dd{margin:0;max-width:42rem}code{font:.85em/1.5 ui-monospace,Consolas,monospace}
 .state{color:var(--soft);font-size:.85em}
 footer{margin-top:1.5rem;padding-bottom:3rem;font-size:.93rem}
-.hide-declared_synthetic .v-declared_synthetic,.hide-matched_source .v-matched_source,
-.hide-likely_synthetic .v-likely_synthetic,.hide-inconclusive .v-inconclusive,.hide-no_signs .v-no_signs,
-.hide-not_checked .v-not_checked{display:none}
 @media screen and (min-width:1000px){.why[open]>div{margin-left:-37rem;padding:.3rem 0 .6rem}}
 @media (max-width:760px){main,header,footer{padding-left:.9rem;padding-right:.9rem}
 table,tbody,td,tbody th{display:block}thead{display:block;padding:.5rem .7rem;border-bottom:1px solid var(--line)}
@@ -63,39 +63,54 @@ tbody tr:first-child{border-top:0}tbody td,tbody th{padding:0;border:0}
 tbody td.pic{grid-row:1/span 5}tbody td[data-label]::before{content:attr(data-label) ": ";color:var(--soft)}
 tbody th{grid-column:1/-1;padding-top:.3rem}
 dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.4rem}}
-@media print{body{background:#fff;color:#000;font-size:10pt}.counts input,thead button::after{display:none}
+@media print{body{background:#fff;color:#000;font-size:10pt}.counts input,thead button::after,.find,#more{display:none}
 table{border:1px solid #999}tr{break-inside:avoid}.chip{border:1px solid #666;background:none!important;
 color:#000!important}summary{list-style:none}main,header,footer{max-width:none}}
 """.strip()
 
+# Drawn at once. A browser takes minutes and gigabytes over the million elements that 20,000 rows would make, so later
+# rows lie in the page as comments until they are asked for.
+DRAWN = 500
+
 SCRIPT = """
 (()=>{const root=document.documentElement,table=document.querySelector("table"),body=table.tBodies[0],
-note=document.getElementById("shown"),total=body.rows.length;root.classList.add("js");
+note=document.getElementById("shown"),more=document.getElementById("more"),search=document.getElementById("search"),
+boxes=[...document.querySelectorAll(".counts input")],made=document.createElement("template");
+root.classList.add("js");
+const plain=s=>s.replace(/&(lt|gt|quot|#x27|amp);/g,(_,e)=>({lt:"<",gt:">",quot:'"',"#x27":"'",amp:"&"})[e]);
+const item=(html,row)=>{const [,n,verdict,p,intimacy,format]=
+/data-n="(\\d+)" data-v="(\\w+)" data-p="([^"]*)" data-i="(\\d)" data-f="([^"]*)"/.exec(html);
+return{html:row?"":html,row,key:verdict,n:+n,verdict:boxes.findIndex(b=>b.value===verdict),
+chance:p===""?null:+p,intimacy:+intimacy,format:plain(format),
+file:plain(/<bdi class="name">(.*?)<\\/bdi>/.exec(html)[1])}};
+const items=[];for(const node of[...body.childNodes]){
+if(node.nodeType===Node.COMMENT_NODE)items.push(item(node.data));
+else if(node.nodeType===Node.ELEMENT_NODE)items.push(item(node.outerHTML,node))}
+const rowOf=i=>{if(!i.row){made.innerHTML=i.html;i.row=made.content.firstElementChild;i.html=""}return i.row};
+let limit=STEP;const draw=()=>{const hidden=new Set(boxes.filter(b=>!b.checked).map(b=>b.value)),
+wanted=search.value.trim().toLowerCase(),
+found=items.filter(i=>!hidden.has(i.key)&&i.file.toLowerCase().includes(wanted)),shown=found.slice(0,limit);
+body.replaceChildren(...shown.map(rowOf));
+const left=found.length-shown.length,all=items.length.toLocaleString();
+note.textContent=shown.length===items.length?"":left?
+`Showing ${shown.length.toLocaleString()} of ${found.length.toLocaleString()} files that match; ${all} in all.`:
+`Showing ${found.length.toLocaleString()} of ${all} files.`;
+more.hidden=!left;more.textContent=`Show ${Math.min(left,STEP)} more`};
+const anew=()=>{limit=STEP;draw()};for(const box of boxes)box.addEventListener("change",anew);
+search.addEventListener("input",anew);more.addEventListener("click",()=>{const next=limit;limit+=STEP;draw();
+body.rows[next]?.querySelector("summary")?.focus()});
 const text=new Intl.Collator(undefined,{numeric:true,sensitivity:"base"});
-const count=()=>{let n=0;for(const box of boxes)if(box.checked)n+=Number(box.dataset.n);
-note.textContent=n===total?"":`Showing ${n.toLocaleString()} of ${total.toLocaleString()} files.`};
-const boxes=[...document.querySelectorAll(".counts input")];
-for(const box of boxes){box.addEventListener("change",()=>{table.classList.toggle("hide-"+box.value,!box.checked);
-count()})}
-const value={verdict:r=>Number(r.dataset.v),chance:r=>r.dataset.p===""?null:Number(r.dataset.p),
-intimacy:r=>Number(r.dataset.i),format:r=>r.cells[4].textContent,file:r=>r.cells[5].querySelector(".name").textContent};
-const order=(a,b)=>typeof a==="string"?text.compare(a,b):a-b;
 for(const button of document.querySelectorAll("thead button")){button.addEventListener("click",()=>{
-const key=button.dataset.key,get=value[key],head=button.closest("th"),now=head.getAttribute("aria-sort"),
-down=now?now==="ascending":key==="chance";
+const key=button.dataset.key,head=button.closest("th"),now=head.getAttribute("aria-sort"),
+down=now?now==="ascending":key==="chance",side=down?-1:1;
 for(const th of table.tHead.rows[0].cells)th.removeAttribute("aria-sort");
 head.setAttribute("aria-sort",down?"descending":"ascending");
-const keyed=[...body.rows].map(r=>[get(r),Number(r.dataset.n),r]);
-keyed.sort((a,b)=>{if(a[0]===null||b[0]===null)return(a[0]===null)-(b[0]===null)||a[1]-b[1];
-return(down?-1:1)*order(a[0],b[0])||a[1]-b[1]});
-const all=document.createDocumentFragment();for(const k of keyed)all.append(k[2]);body.append(all)})}
-const fill=d=>{const kept=d.lastChild;if(kept.nodeType===Node.COMMENT_NODE){
-const made=document.createElement("template");made.innerHTML=kept.data;kept.replaceWith(made.content)}};
-body.addEventListener("click",e=>{const d=e.target.closest("summary")?.parentNode;if(d?.matches(".why"))fill(d)});
+items.sort((a,b)=>{const x=a[key],y=b[key];if(x===null||y===null)return(x===null)-(y===null)||a.n-b.n;
+return side*(typeof x==="string"?text.compare(x,y):x-y)||a.n-b.n});draw()})}
 let opened=[];addEventListener("beforeprint",()=>{opened=[...body.querySelectorAll("details.why:not([open])")]
-.filter(d=>d.closest("tr").offsetParent!==null).slice(0,200);for(const d of opened){fill(d);d.open=true}});
-addEventListener("afterprint",()=>{for(const d of opened)d.open=false})})();
-""".strip()
+.slice(0,200);for(const d of opened)d.open=true});
+addEventListener("afterprint",()=>{for(const d of opened)d.open=false});draw()})();
+""".strip().replace("STEP", str(DRAWN))
 
 
 def _pin(text: str) -> str:

@@ -15,7 +15,7 @@ _REDRAW_SECONDS = 0.1
 _LINE_SECONDS = 10.0
 # The rate is that of the last half minute: cached files go by in a blink and would promise too early an end.
 _WINDOW_SECONDS = 30.0
-_BAR = 20
+_BAR = 10
 
 
 class Progress:
@@ -45,7 +45,8 @@ class Progress:
         text = self._text(tally, now)
         if self._terminal:
             columns = shutil.get_terminal_size().columns - 1
-            self._err.write("\r\x1b[K" + words.fit(text, columns))
+            bar = self._bar(tally.total)
+            self._err.write("\r\x1b[K" + (bar + text if len(bar + text) <= columns else text[:columns]))
             self._drawn = True
         else:
             self._err.write(text + "\n")
@@ -79,10 +80,10 @@ class Progress:
             parts.append(f"{unclear:,} can't tell")
         if tally.not_checked:
             parts.append(f"{tally.not_checked:,} not checked")
-        return self._bar(done) + ", ".join(parts)
+        return ", ".join(parts)
 
     def _bar(self, done: int) -> str:
-        if not self._terminal or not self.total:
+        if not self.total:
             return ""
         filled = min(_BAR, _BAR * done // self.total)
         return "[" + "#" * filled + "-" * (_BAR - filled) + "] "

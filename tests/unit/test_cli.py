@@ -293,7 +293,7 @@ class TestProgress:
         progress.update(self.tally(0))
         progress.update(self.tally(9))
         drawn = err.getvalue().split("\r\x1b[K")[-1]
-        assert drawn.startswith("[##------------------] 10 of 100 files, 5 a second, about ")
+        assert drawn.startswith("[#---------] 10 of 100 files, 5 a second, about ")
         assert drawn.endswith("left, 9 with signs, 1 not checked")
         progress.clear()
         assert err.getvalue().endswith("\r\x1b[K")
