@@ -19,7 +19,7 @@ from detectors.errors import CounterproofError
 from detectors.report import Report
 
 # Files are announced in groups: one signal for each of 20,000 would cost more than the listing.
-GROUP = 500
+GROUP = 200
 
 
 class Input(Protocol):

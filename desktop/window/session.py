@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 # 14 updates a second look continuous, and leave the thread free for the user between them.
 INTERVAL_MS = 70
 # More than this at once would be felt while scrolling; the rest waits for the next update.
-LIMIT = 1000
+LIMIT = 400
 
 
 class Session(QObject):

@@ -51,10 +51,14 @@ class Show(StrEnum):
 
 @dataclass(slots=True)
 class Row:
-    """One input. `name` is safe to draw; `path` is the untouched path. `report` is None until there is a result."""
+    """One input. `report` is None until there is a result.
+
+    `path` is the untouched path, `name` is safe to draw, and `folded` is what the text filter looks at.
+    """
 
     path: str
     name: str
+    folded: str = ""
     status: Status = Status.WAITING
     report: Report | None = None
     band: Band | None = None
@@ -147,12 +151,15 @@ class Table:
     def matching_new(self, paths: Sequence[str]) -> list[int]:
         """The ids that `paths` will get and that the filter lets through. Changes nothing."""
         first = len(self.rows)
-        return [first + i for i, path in enumerate(paths) if self._matches(Row(path, _name(path)))]
+        # A row that waits has no verdict yet, so only the text can let it through.
+        if self.show is not Show.ALL:
+            return []
+        return [first + i for i, path in enumerate(paths) if not self.text or self.text in _folded(path)]
 
     def add(self, paths: Sequence[str]) -> None:
         """Adds waiting rows, at the end; those that match the filter are shown."""
         shown = self.matching_new(paths)
-        self.rows.extend(Row(path, _name(path)) for path in paths)
+        self.rows.extend(Row(path, _name(path), _folded(path)) for path in paths)
         self.append_shown(shown)
 
     def append_shown(self, ids: Iterable[int]) -> None:
@@ -224,7 +231,7 @@ class Table:
                 return False
         elif self.show is not Show.ALL and row.band is not self.show:
             return False
-        return self.text in words.visible(row.path).casefold()
+        return not self.text or self.text in row.folded
 
     def _count(self, row: Row, step: int) -> None:
         if row.report is None:
@@ -238,6 +245,10 @@ class Table:
 
 def _name(path: str) -> str:
     return words.visible(os.path.basename(path) or path)
+
+
+def _folded(path: str) -> str:
+    return words.visible(path).casefold()
 
 
 def _verdict_key(row: Row) -> tuple[int, float]:

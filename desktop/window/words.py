@@ -110,6 +110,8 @@ def visible(text: str) -> str:
     Undecodable bytes (lone surrogates) and controls become U+FFFD, and characters that reorder text are dropped, so
     that a name cannot pose as another ("gpj.exe" written backwards).
     """
+    if text.isprintable():  # no control, surrogate or formatting character in it; nearly always so
+        return text
     return "".join(_visible_char(c) for c in text)
 
 

@@ -3,8 +3,9 @@
 Run: python -m tests.benchmarks.bench_window [--rows 20000] [--limit-ms 100]
 
 Offscreen, with the fake engine of tests/gui, which yields 20,000 reports as fast as it can: the window has more to do
-per second than any real scan gives it. A timer that should fire every 2 ms shows how long the loop was away. Exits
-with 1 when a gap is above the limit.
+per second than any real scan gives it. A timer that should fire every 2 ms shows how long the loop was away, by the
+clock and by the processor time of the window's own thread: on a machine that is busy with other work only the second
+says what the window itself costs. Exits with 1 when that is above the limit while streaming or scrolling.
 """
 
 from __future__ import annotations
@@ -28,30 +29,34 @@ from tests.gui.fakes import FakeEngine, fake_inputs
 
 
 class Gaps:
-    """The longest time between two turns of the event loop since the last `take`, in ms."""
+    """The longest time between two turns of the event loop since the last `take`, in ms: clock, processor."""
 
     def __init__(self) -> None:
         self._timer = QTimer()
         self._timer.setInterval(2)
         self._timer.timeout.connect(self._turn)
-        self._last = time.perf_counter()
-        self._longest = 0.0
+        self._last = self._now()
+        self._longest = (0.0, 0.0)
         self._timer.start()
 
-    def _turn(self) -> None:
-        now = time.perf_counter()
-        self._longest = max(self._longest, (now - self._last) * 1000)
-        self._last = now
-
-    def take(self) -> float:
-        """The longest gap, and a fresh start."""
+    def take(self) -> tuple[float, float]:
+        """The longest gaps, and a fresh start."""
         self._turn()
-        longest, self._longest = self._longest, 0.0
+        longest, self._longest = self._longest, (0.0, 0.0)
         return longest
 
+    def _turn(self) -> None:
+        now, (clock, processor) = self._now(), self._last
+        self._longest = (max(self._longest[0], now[0] - clock), max(self._longest[1], now[1] - processor))
+        self._last = now
 
-def measure(rows: int) -> dict[str, float]:
-    """Longest gaps in ms by phase, seconds for the stream, and MiB of memory."""
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        return time.perf_counter() * 1000, time.thread_time() * 1000
+
+
+def measure(rows: int) -> tuple[dict[str, tuple[float, float]], float, float]:
+    """Longest gaps by phase in ms (clock, processor), seconds for the stream, and MiB for the rows."""
     app = QApplication.instance() or QApplication([])
     engine = FakeEngine()
     window = MainWindow(Session(lambda: engine, fake_inputs))
@@ -60,7 +65,7 @@ def measure(rows: int) -> dict[str, float]:
     window.show()
     QTest.qWait(200)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    found: dict[str, float] = {}
+    found: dict[str, tuple[float, float]] = {}
     gaps = Gaps()
     started = time.perf_counter()
     window.add([f"in/*{rows}"])
@@ -70,32 +75,32 @@ def measure(rows: int) -> dict[str, float]:
         QTest.qWait(10)
         step += 1
         bar.setValue((step * 37) % max(1, bar.maximum()))
-    found["streaming and scrolling, ms"] = gaps.take()
-    found["stream, s"] = time.perf_counter() - started
+    found["streaming and scrolling"] = gaps.take()
+    seconds = time.perf_counter() - started
     if window.model.table.counts().done != rows:
         raise SystemExit(f"only {window.model.table.counts().done} of {rows} results arrived")
     for position in range(0, bar.maximum(), max(1, bar.maximum() // 200)):
         bar.setValue(position)
         QTest.qWait(1)
-    found["scrolling a full list, ms"] = gaps.take()
+    found["scrolling a full list"] = gaps.take()
     for number in range(100):
         window.view.setCurrentIndex(window.model.index(number * 97 % rows, 0))
         QTest.qWait(1)
-    found["moving through the list, ms"] = gaps.take()
+    found["moving through the list"] = gaps.take()
     for column in Column:
         window.view.sort_by(column)
         QTest.qWait(20)
-    found["sorting, ms"] = gaps.take()
+    found["sorting"] = gaps.take()
     window.top.text.setText("0001")
     QTest.qWait(400)
     window.top.show_only.setCurrentIndex(3)
     QTest.qWait(50)
-    found["filtering, ms"] = gaps.take()
-    found["memory for the rows, MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    found["filtering"] = gaps.take()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
     window.hide()
     window.shutdown()
     app.processEvents()
-    return found
+    return found, seconds, memory
 
 
 def main() -> int:
@@ -104,10 +109,12 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--limit-ms", type=float, default=100.0)
     options = parser.parse_args()
-    found = measure(options.rows)
-    for name, value in found.items():
-        print(f"{name:32} {value:8.1f}")
-    stalled = {n: v for n, v in found.items() if "scrolling" in n and v > options.limit_ms}
+    found, seconds, memory = measure(options.rows)
+    print(f"{'longest gap, ms':28} {'clock':>8} {'processor':>10}")
+    for name, (clock, processor) in found.items():
+        print(f"{name:28} {clock:8.1f} {processor:10.1f}")
+    print(f"{options.rows} results streamed in {seconds:.1f} s; memory for the rows {memory:.0f} MiB")
+    stalled = [n for n, (_, processor) in found.items() if "scrolling" in n and processor > options.limit_ms]
     if stalled:
         print(f"above {options.limit_ms:.0f} ms: {', '.join(stalled)}")
     return 1 if stalled else 0
