@@ -89,6 +89,25 @@ def _created(source_type: str) -> dict[str, object]:
     }
 
 
+@pytest.mark.parametrize(
+    ("codes", "state"),
+    [
+        (["signingCredential.untrusted"], State.OK),
+        (["signingCredential.untrusted", "signingCredential.expired"], State.OK),
+        (["signingCredential.expired", "assertion.dataHash.mismatch"], State.INCONCLUSIVE),
+        (["signingCredential.revoked"], State.INCONCLUSIVE),
+        (["something.new"], State.INCONCLUSIVE),
+        ([], State.INCONCLUSIVE),
+    ],
+)
+def test_only_an_unknown_or_outdated_signer_is_tolerated(codes: list[str], state: State) -> None:
+    manifest = {"assertions": [_created("trainedAlgorithmicMedia")]}
+    store = {"active_manifest": "a", "manifests": {"a": manifest}, "validation_status": [{"code": c} for c in codes]}
+    finding = detector._judge(store, "Invalid")
+    assert finding.state is state
+    assert finding.score == (1.0 if state is State.OK else None)
+
+
 @pytest.mark.parametrize("data", [None, [], [1], {"actions": 5}, {"actions": [3]}, "x"])
 def test_odd_assertions_of_a_hostile_signer_do_no_harm(data: object) -> None:
     store = {"active_manifest": "a", "manifests": {"a": {"assertions": [{"label": "c2pa.actions", "data": data}]}}}

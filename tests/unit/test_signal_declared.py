@@ -113,6 +113,8 @@ ORDINARY = [
     {"Software": "Meta Photo Editor"},
     {"Software": "Fluxbox screenshot"},
     {"Software": "f.lux 2"},
+    {"Software": "Export plug-in, not Midjourney"},
+    {"Make": "Not Black Forest Labs"},
     {"Make": "Apple", "Model": "iPhone 15", "Artist": "Leonardo Grok"},
     {"Artist": "Firefly Midjourney", "Copyright": "Ideogram Studio, Stability Ltd"},
     {"ImageDescription": "The Job ID: 4711 sheet on the wall"},
@@ -125,7 +127,9 @@ ORDINARY = [
 def test_ordinary_names_do_not_match(exif: dict[str, str]) -> None:
     as_xmp = packet(CREDIT.format("Photo: Imagine Leonardo / AI Agency"))
     finding = find(
-        untrusted_exif=exif, untrusted_iptc={"credit": "Leonardo AI Press", "byline": "Grok"}, untrusted_xmp=as_xmp
+        untrusted_exif=exif,
+        untrusted_iptc={"credit": "Not made with Google AI", "byline": "Grok"},
+        untrusted_xmp=as_xmp,
     )
     assert (finding.state, finding.score) == (State.OK, 0.0), finding.says
 

@@ -155,6 +155,7 @@ ORDINARY = [
     {"workflow": "scan, crop, save"},
     {"workflow": '{"nodes": [1, 2], "edges": []}'},
     {"Description": "Recipe. Steps: 12, Size: 3x4, Seed: apple"},
+    {"Description": "Recipe\nSteps: 12, Size: 3x4, Seed: apple"},
     {"Dream": "I had a dream"},
     {"sd-metadata": "{}"},
     {"Software": "gnome-screenshot", "Source": "camera"},

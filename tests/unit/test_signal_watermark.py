@@ -48,6 +48,17 @@ def test_an_unmarked_picture_has_none(seed: int) -> None:
     assert finding.details["match"] < finding.details["needed"]
 
 
+def test_the_messages_are_those_that_the_programs_write() -> None:
+    """As the programs make them: text as bytes, or the digits of a number without leading zeros."""
+    said = {(m.program, "".join("01"[int(b)] for b in m.bits)) for m in MARKS}
+    numbers = {"Stable Diffusion XL": 197828617679262, "FLUX": 47272685270318}
+    texts = {"Stable Diffusion 1": b"StableDiffusionV1", "Stable Diffusion 2": b"SDV2", "InvokeAI": b"InvokeAI"}
+    expected = {(program, bin(number)[2:]) for program, number in numbers.items()}
+    expected |= {(program, "".join(f"{byte:08b}" for byte in text)) for program, text in texts.items()}
+    assert said - expected == {("FLUX", f"{numbers['FLUX']:048b}")}
+    assert expected <= said
+
+
 def test_another_message_is_not_taken_for_a_known_one() -> None:
     assert find(watermark(scene(), "SomebodysOwnMark!")).score == 0.0
 
