@@ -53,7 +53,7 @@ dt{color:var(--soft)}dd{margin:0;max-width:42rem}code{font:.85em/1.5 ui-monospac
 .state{color:var(--soft);font-size:.85em}
 footer{margin-top:1.5rem;padding-bottom:3rem;font-size:.93rem}
 @media screen and (min-width:1000px){.why[open]>div{margin-left:-37rem;padding:.3rem 0 .6rem}}
-@media (max-width:760px){main,header,footer{padding-left:.9rem;padding-right:.9rem}
+@media print,(max-width:760px){main,header,footer{padding-left:.9rem;padding-right:.9rem}
 table,tbody,td,tbody th{display:block}thead{display:block;padding:.5rem .7rem;border-bottom:1px solid var(--line)}
 thead tr{display:flex;flex-wrap:wrap;gap:.1rem .9rem}thead th[class]{display:block;width:auto;padding:.25rem 0;border:0}
 thead th[class].c-pic{display:none}
@@ -63,9 +63,12 @@ tbody tr:first-child{border-top:0}tbody td,tbody th{padding:0;border:0}
 tbody td.pic{grid-row:1/span 5}tbody td[data-label]::before{content:attr(data-label) ": ";color:var(--soft)}
 tbody th{grid-column:1/-1;padding-top:.3rem}
 dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.4rem}}
-@media print{body{background:#fff;color:#000;font-size:10pt}.counts input,thead button::after,.find,#more{display:none}
-table{border:1px solid #999}tr{break-inside:avoid}.chip{border:1px solid #666;background:none!important;
-color:#000!important}summary{list-style:none}main,header,footer{max-width:none}}
+@media print{body{background:#fff;color:#000;font-size:10pt}.counts input,thead,.find,#more{display:none}
+main,header,footer{max-width:none;padding:0}table{border:0;background:none}tbody tr{padding:.5rem 0}
+dt,dd,li,h3,td{break-inside:avoid}h3{break-after:avoid}
+.chip{border:1px solid #666;background:none!important;color:#000!important}
+details:not([open])>summary,.why>summary{display:none}
+dl{grid-template-columns:11rem 1fr;gap:.15rem .9rem}.soft,small,summary,dt,.state{color:#444}}
 """.strip()
 
 # Drawn at once. A browser takes minutes and gigabytes over the million elements that 20,000 rows would make, so later
