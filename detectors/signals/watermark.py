@@ -8,6 +8,11 @@ message, which repeats over the picture.
 The package reads bits back by majority vote. Its marks are found more surely the other way round, since the messages
 are known: a 1 lifts the largest coefficient 18 higher above its block than a 0, so the mean lift of the blocks of
 each bit must correlate with the message.
+
+Measured on all 2,188 real photographs of the labelled set that are large enough (long side 512): no mark was found, and
+the nearest correlation was 0.71 of what is needed. Of marks that the package itself wrote into 60 of them, 98 to 100 %
+were found in PNG, 30 to 88 % after JPEG 95 and 5 to 48 % after JPEG 90, depending on the mark; none after resizing, nor
+after a crop at the left or top.
 """
 
 from __future__ import annotations
