@@ -1,4 +1,4 @@
-"""Rules for every test: no network beyond loopback, no unexpected warnings in the log, no leaked threads, own folders."""
+"""Rules for every test: no network beyond loopback, no unexpected log, no leaked threads, folders of its own."""
 
 from __future__ import annotations
 

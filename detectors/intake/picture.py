@@ -18,9 +18,10 @@ class Picture:
     `rgb`: (h, w, 3) uint8, sRGB-like as stored, upright (EXIF orientation applied), alpha laid over white.
     `scale`: rgb pixels per full-size pixel; 1.0, or 0.5, 0.25, 0.125 where a large JPEG was decoded reduced.
     `data`: the file's bytes, for signals that read the container (provenance); only ever touched in the worker.
-    `untrusted_exif`: tag name -> text (at most a few KB each), from IFD0, Exif and GPS presence only.
-    `untrusted_text`: PNG tEXt/zTXt/iTXt and comment blocks by keyword (JPEG comment under "comment").
-    `untrusted_iptc`: IPTC-IIM dataset name -> text. `untrusted_xmp`: the XMP packet as text, or None.
+    `untrusted_exif`: tag name -> text (256 KiB each, 1 MiB in all, at most), from IFD0, Exif and GPS presence only.
+    `untrusted_text`: PNG tEXt/zTXt/iTXt by keyword; JPEG and GIF comments under "comment". At most 1 MiB each.
+    `untrusted_iptc`: IPTC-IIM dataset name (`byline`, `credit`, `caption`, ...) -> text.
+    `untrusted_xmp`: the XMP packet as text, or None.
     `quantisation`: JPEG tables by id, each 64 ints in zigzag-free (natural) order as Pillow gives them.
     `had_alpha`: whether the file carried transparency.
     """

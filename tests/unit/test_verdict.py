@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from detectors.finding import Finding, Role, State
 from detectors.verdict import Band, Bands, Verdict, decide
 
-BANDS = Bands(
-    likely=0.8, clear=0.3, false_positive_rate=0.01, recall=0.5, miss_rate=0.2, n_real=1000, n_synthetic=900
-)
+BANDS = Bands(likely=0.8, clear=0.3, false_positive_rate=0.01, recall=0.5, miss_rate=0.2, n_real=1000, n_synthetic=900)
 
 
 def finding(role: Role, score: float | None, state: State = State.OK, says: str = "A sentence.") -> Finding:
