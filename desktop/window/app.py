@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def run(paths: list[str]) -> int:
 
     # Qt's file dialog would write the folders that were visited into the user's settings. There is no such place.
     QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, os.devnull)
+    # Ctrl+C in the terminal ends the app; Qt's loop would not let Python see it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     app = QApplication(sys.argv[:1])
     app.setApplicationName("Counterproof")
     app.setApplicationDisplayName("Counterproof")

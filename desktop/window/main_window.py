@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
     QAction,
+    QClipboard,
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
@@ -18,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
+    QDialog,
     QFileDialog,
     QMainWindow,
     QMenu,
@@ -50,6 +52,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.session = session
         self.adults_only = False
+        self._asking = False
         self._pending: list[str] = []
         self._stopped = False
         self._copied = ""
@@ -72,11 +75,12 @@ class MainWindow(QMainWindow):
             self.session.add(paths)
             return
         self._pending += paths
-        if self.findChild(AgeQuestion) is None:
+        if not self._asking:
+            self._asking = True
             question = AgeQuestion(self)
+            question.finished.connect(self._asked)
             question.all_adults.connect(self._all_adults)
             question.maybe_minor.connect(self._maybe_minor)
-            question.rejected.connect(self._pending.clear)
             self._open(question)
 
     def leave(self) -> None:
@@ -229,13 +233,17 @@ class MainWindow(QMainWindow):
 
     # What the user did
 
+    def _asked(self, result: int) -> None:
+        self._asking = False
+        if result == QDialog.DialogCode.Rejected:
+            self._pending.clear()
+
     def _all_adults(self) -> None:
         self.adults_only = True
         pending, self._pending = self._pending, []
         self.add(pending)
 
     def _maybe_minor(self) -> None:
-        self._pending.clear()
         self._open(WhereToTurn(self))
 
     def _choose(self, mode: QFileDialog.FileMode, title: str) -> None:
@@ -321,9 +329,12 @@ class MainWindow(QMainWindow):
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
 
     def _forget_clipboard(self) -> None:
+        """Whatever was copied from here goes, on platforms that tell whose it is; what others copied stays."""
         clipboard = QGuiApplication.clipboard()
-        if self._copied and clipboard.text() == self._copied:
+        if clipboard.ownsClipboard() or (self._copied and clipboard.text() == self._copied):
             clipboard.clear()
+        if clipboard.ownsSelection():
+            clipboard.clear(QClipboard.Mode.Selection)
         self._copied = ""
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

@@ -78,7 +78,7 @@ def test_maybe_under_18_opens_nothing_and_says_where_to_turn(
     assert engine.asked == []
     # It is asked again next time: this answer was about those pictures.
     window.add(["b.jpg"])
-    assert window.findChild(AgeQuestion) is not None
+    assert [q for q in window.findChildren(AgeQuestion) if q.isVisible()]
     assert engine.scanned_paths == []
 
 
@@ -90,6 +90,20 @@ def test_closing_the_question_opens_nothing(make_window: MakeWindow, engine: Fak
     QTest.qWait(100)
     assert window.model.rowCount() == 0
     assert not window.adults_only
+
+
+def test_after_closing_the_question_it_is_asked_again_for_the_new_files_alone(
+    make_window: MakeWindow, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    window = make_window(adults=False)
+    window.add(["a.jpg"])
+    window.findChild(AgeQuestion).reject()
+    window.add(["b.jpg"])
+    (question,) = [q for q in window.findChildren(AgeQuestion) if q.isVisible()]
+    question.findChildren(QPushButton)[0].click()
+    qtbot.waitUntil(lambda: window.model.table.counts().done == 1)
+    wait_done(qtbot, window)
+    assert engine.scanned_paths == ["b.jpg"]
 
 
 def test_results_fill_the_list(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:

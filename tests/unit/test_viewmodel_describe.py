@@ -69,4 +69,4 @@ def test_a_problem_gives_message_and_remedy_alone() -> None:
 
 def test_rows_without_a_result_say_why() -> None:
     assert "waiting" in describe.as_text(Row("a", "a"), Wanted())
-    assert "Add it again" in describe.as_text(Row("a", "a", Status.STOPPED), Wanted())
+    assert "Add it again" in describe.as_text(Row("a", "a", status=Status.STOPPED), Wanted())
