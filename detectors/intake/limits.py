@@ -24,12 +24,12 @@ class Limits:
     """Frames or pages. Only the first is looked at; a longer file is a film or an attack, and is better named so."""
 
     seconds: float = 20.0
-    """Time for one file. The slowest sound file in the tests takes under 3 s on one core; the rest is for slow
-    laptops. A file that needs longer is stopped, and the next one goes on."""
+    """Time for one file. A PNG of 120 million noisy pixels, the slowest sound file that the other limits allow,
+    decodes in 8 s on a busy two-core laptop; the rest is for looking at it and for slower machines."""
 
     worker_memory: int = 4 * 1024 * 1024 * 1024
-    """Address space of one worker, in bytes (RLIMIT_AS). The libraries map about 1.5 GB without using it; the
-    largest allowed picture needs about 1 GB; the rest is for models."""
+    """Address space of one worker, in bytes (RLIMIT_AS). Decoding the largest allowed picture adds 1.2 GB to its
+    file; libraries and models map as much again without using all of it; the rest is room."""
 
     recycle_after: int = 500
     """Files after which a worker is replaced, so that memory which codecs do not give back cannot pile up."""

@@ -6,6 +6,8 @@ import csv
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -124,6 +126,17 @@ def test_counting_frames_is_cheap() -> None:
     assert time.perf_counter() - start < 0.2
 
 
+@pytest.mark.parametrize(
+    ("marker", "mark"), [(0xE1, b"Exif\0\0"), (0xE2, b"ICC_PROFILE\0\1\1"), (0xED, b"Photoshop 3.0\0")]
+)
+def test_a_thousand_metadata_segments_are_cheap(marker: int, mark: bytes) -> None:
+    segment = bytes([0xFF, marker]) + (65_000).to_bytes(2, "big") + mark.ljust(64_998, b"x")
+    jpeg = encoded(photo(), "JPEG")
+    start = time.perf_counter()
+    assert outcome(jpeg[:2] + segment * 1000 + jpeg[2:]) == ("scanned", None)
+    assert time.perf_counter() - start < 3
+
+
 def test_memory_error_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     def hungry(*_args: object) -> None:
         raise MemoryError
@@ -240,3 +253,26 @@ def test_labelled_originals_decode() -> None:
         if row["expect"] == "camera_exif":
             assert {"Make", "Model"} & set(picture.untrusted_exif), row["file"]
     assert kinds == {"JPEG", "PNG", "WEBP", "BMP", "TIFF", "HEIF", "AVIF"}
+
+
+def test_after_init_no_file_is_opened_and_nothing_imported(tmp_path: Path) -> None:
+    """A sandbox may then take the file system away. A process of its own, for making files loads codecs too."""
+    sound = [data for data, status, _ in hostile_files().values() if status == "scanned"]
+    for i, data in enumerate([*(s for s in seeds() if len(s) > 70), *sound]):
+        (tmp_path / str(i)).write_bytes(data)
+    code = """
+import pathlib, sys
+from detectors.intake.decode import decode, init
+from detectors.intake.limits import Limits
+files = [p.read_bytes() for p in pathlib.Path(sys.argv[1]).iterdir()]
+seen = []
+init()
+sys.addaudithook(lambda event, args: seen.append((event, args[0])) if event in ("open", "import") else None)
+for data in files:
+    decode(data, "", Limits())
+print(len(files), seen)
+sys.exit(bool(seen) or len(files) < 20)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=REPO, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
