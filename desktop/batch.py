@@ -17,7 +17,7 @@ from desktop.cli import DONE, INTERRUPTED, SOME_NOT, USAGE
 from desktop.listing import is_direct, listed
 from desktop.output import jsonl, words
 from desktop.output.progress import Progress
-from desktop.output.writer import OutputError, Tally, Writer
+from desktop.output.writer import OutputError, Tally, Writer, check_replaceable
 from detectors.errors import CounterproofError
 from detectors.finding import Profile
 from detectors.inputs import Input
@@ -44,6 +44,8 @@ def run(args: Namespace) -> int:
     except CounterproofError as error:
         sys.stderr.write(f"{error.message} {error.remedy}\n")
         return USAGE
+    except BrokenPipeError:
+        return _reader_gone([], tally, progress)
     if progress.wanted and "-" not in args.paths:
         _count_in_background(args.paths, progress, stop.cancel, skip)
     try:
@@ -87,16 +89,19 @@ def _open_writers(args: Namespace, inputs: Iterator[Input], tally: Tally, skip: 
     done = jsonl.finished_for(args.jsonl, (i.path for i in inputs)) if args.resume else 0
     writers: list[Writer] = []
     try:
-        if args.csv:
-            from desktop.output.csv import CsvWriter
-
-            writers.append(CsvWriter(args.csv))
         if args.html:
             from desktop.output.html import HtmlWriter, shipped_bands
 
             page = HtmlWriter(args.html, shipped_bands())
             skip.add(os.path.realpath(page.temporary))
             writers.append(page)
+        # Opening the next two empties what is there, so each is looked at before either is opened.
+        if args.jsonl not in (None, "-"):
+            check_replaceable(args.jsonl, jsonl.MARKS)
+        if args.csv:
+            from desktop.output.csv import CsvWriter
+
+            writers.append(CsvWriter(args.csv))
         if args.jsonl:
             if args.resume:
                 jsonl.drop_torn_tail(args.jsonl, done)

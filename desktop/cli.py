@@ -36,6 +36,13 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the run
             stream.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv or ["window"])
+    try:
+        return _run(args)
+    except KeyboardInterrupt:  # before or after the scan itself, which has its own way of stopping
+        return INTERRUPTED
+
+
+def _run(args: argparse.Namespace) -> int:
     if args.verb == "scan":
         from desktop import batch
 

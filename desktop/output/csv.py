@@ -18,6 +18,7 @@ COLUMNS = (
 )  # fmt: skip
 # Excel on Windows reads a CSV without this mark as the local code page and garbles every name beyond ASCII.
 BOM = b"\xef\xbb\xbf"
+MARKS = (BOM + b"path,status,verdict,", b"path,status,verdict,")
 # A spreadsheet runs a cell that starts so as a formula (OWASP, CSV Injection). File names are an attacker's text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -28,7 +29,7 @@ class CsvWriter:
     def __init__(self, path: str) -> None:
         """`path` is a file or `-`. Raises OutputError."""
         if path != "-":
-            check_replaceable(path, (BOM + b"path,status,verdict,", b"path,status,verdict,"))
+            check_replaceable(path, MARKS)
         self._file = LineFile(path)
         self._file.write((b"" if path == "-" else BOM) + _line(COLUMNS))
 

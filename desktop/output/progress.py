@@ -46,25 +46,30 @@ class Progress:
         if self._terminal:
             columns = shutil.get_terminal_size().columns - 1
             bar = self._bar(tally.total)
-            self._err.write("\r\x1b[K" + (bar + text if len(bar + text) <= columns else text[:columns]))
+            self._put("\r\x1b[K" + (bar + text if len(bar + text) <= columns else text[:columns]))
             self._drawn = True
         else:
-            self._err.write(text + "\n")
-        self._err.flush()
+            self._put(text + "\n")
 
     def clear(self) -> None:
         """Take the bar away, so that a line can be printed in its place."""
         if self._drawn:
-            self._err.write("\r\x1b[K")
-            self._err.flush()
+            self._put("\r\x1b[K")
             self._drawn = False
             self._next = 0.0  # whatever took its place is short: the bar comes back with the next result
 
     def say(self, text: str) -> None:
-        """One line on standard error, above the bar."""
+        """One line on standard error, in place of the bar."""
         self.clear()
-        self._err.write(text + "\n")
-        self._err.flush()
+        self._put(text + "\n")
+
+    def _put(self, text: str) -> None:
+        """Write, and give up on progress for good when nobody reads it: that is no reason to stop the scan."""
+        try:
+            self._err.write(text)
+            self._err.flush()
+        except OSError:
+            self._quiet = True
 
     def _text(self, tally: Tally, now: float) -> str:
         done = tally.total

@@ -123,6 +123,18 @@ def test_a_photo_given_as_output_survives(folder: Path) -> None:
     assert (folder / "a.jpg").read_bytes() == b"a.jpg"
 
 
+@pytest.mark.parametrize("refused", ["--jsonl", "--csv", "--html"])
+def test_one_refused_output_leaves_the_others_as_they_were(folder: Path, refused: str) -> None:
+    outs = {k: folder.parent / f"o{k}" for k in ("--jsonl", "--csv", "--html")}
+    argv = ["scan", str(folder), *(str(part) for pair in outs.items() for part in pair)]
+    assert cli.main(argv) == 0
+    before = {k: path.read_bytes() for k, path in outs.items()}
+    before[refused] = b"something else"
+    outs[refused].write_bytes(b"something else")
+    assert cli.main(argv) == 2
+    assert {k: path.read_bytes() for k, path in outs.items()} == before
+
+
 def test_nothing_to_check_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["scan", str(tmp_path)]) == 1
     assert "nothing to check" in capsys.readouterr().err
@@ -307,6 +319,16 @@ class TestProgress:
             progress.update(self.tally(n))
         assert 1 <= len(err.getvalue().splitlines()) <= 3
         assert "\r" not in err.getvalue()
+
+    def test_nobody_reading_it_does_not_stop_the_scan(self) -> None:
+        reader, writer = os.pipe()
+        os.close(reader)
+        err = os.fdopen(writer, "w")
+        progress = Progress(err=err)
+        progress.say("hello")
+        progress.say("again")
+        with pytest.raises(BrokenPipeError):
+            err.close()
 
     def test_quiet_is_quiet(self) -> None:
         err = Terminal()
