@@ -81,7 +81,7 @@ def test_reports_come_in_the_order_of_the_inputs(pictures: list[str]) -> None:
 
 def test_a_slow_first_file_does_not_hold_back_the_others_nor_the_order(tmp_path: Path, pictures: list[str]) -> None:
     slow = plant(tmp_path, "slow", "hang")
-    with Scanner(options(limits=Limits(seconds=2.0)), FAULTY) as scanner:
+    with Scanner(options(limits=Limits(seconds=5.0)), FAULTY) as scanner:
         reports = scanned([slow, *pictures], scanner)
     assert [r.path for r in reports] == [slow, *pictures]
     assert reports[0].error is not None
@@ -178,6 +178,15 @@ def test_a_worker_that_dies_between_files_costs_none(pictures: list[str]) -> Non
         os.kill(worker, signal.SIGKILL)
         time.sleep(0.3)
         assert scanned(pictures[1:2], scanner)[0].status == "scanned"
+
+
+@posix_only
+def test_ctrl_c_in_the_terminal_does_not_reach_workers(pictures: list[str]) -> None:
+    before = children()
+    with Scanner(options(jobs=1)) as scanner:
+        scanned(pictures[:1], scanner)
+        (worker,) = children() - before
+        assert os.getpgid(worker) != os.getpgid(0)
 
 
 @posix_only
@@ -435,7 +444,7 @@ def test_preview_of_a_small_picture_is_not_enlarged(pictures: list[str]) -> None
 
 def test_preview_errors(tmp_path: Path, pictures: list[str]) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
-    with Scanner(options(limits=Limits(seconds=3)), FAULTY) as scanner:
+    with Scanner(options(limits=Limits(seconds=5)), FAULTY) as scanner:
         with pytest.raises(FileUnreadable, match="no_such_file"):
             scanner.preview("missing.jpg", 100, True)
         with pytest.raises(FileRefused, match="not_a_picture"):
