@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections import deque
@@ -44,7 +43,7 @@ class Progress:
         self._next = now + (_REDRAW_SECONDS if self._terminal else _LINE_SECONDS)
         text = self._text(tally, now)
         if self._terminal:
-            columns = shutil.get_terminal_size().columns - 1
+            columns = words.terminal_columns() - 1
             bar = self._bar(tally.total)
             self._put("\r\x1b[K" + (bar + text if len(bar + text) <= columns else text[:columns]))
             self._drawn = True

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -23,7 +23,7 @@ class TableWriter:
         """`out` is standard output when None. Colour and cutting to the window's width only on a terminal."""
         self._out = sys.stdout if out is None else out
         terminal = self._out.isatty()
-        self._columns = shutil.get_terminal_size().columns if terminal else None
+        self._columns = words.terminal_columns() if terminal else None
         self._styled = terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         self._last: Mapping[str, Any] | None = None
 
@@ -75,8 +75,6 @@ class TableWriter:
         return left + (name if self._columns is None else words.fit(name, max(12, self._columns - len(left))))
 
     def _paragraph(self, text: str, indent: str, style: str = "") -> None:
-        import textwrap  # needs `re`, which a plain row does not
-
         lines = textwrap.wrap(
             text,
             width=min(100, self._columns or 100),

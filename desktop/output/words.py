@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -116,6 +117,19 @@ def _columns(char: str) -> int:
     if unicodedata.category(char) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def terminal_columns() -> int:
+    """The terminal's width: COLUMNS where it is set, then what the terminal says, then 80."""
+    # shutil.get_terminal_size does the same and costs a quick start four compression libraries.
+    if (asked := os.environ.get("COLUMNS", "")).isdigit() and int(asked) > 0:
+        return int(asked)
+    for descriptor in (1, 2):
+        try:
+            return os.get_terminal_size(descriptor).columns
+        except OSError:
+            continue
+    return 80
 
 
 def fit(text: str, columns: int) -> str:
