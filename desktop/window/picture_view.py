@@ -130,10 +130,10 @@ class PictureView(QWidget):
         self._end()
         super().hideEvent(event)
 
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.WindowDeactivate:
             self._end()
-        super().changeEvent(event)
+        return super().event(event)
 
     def _begin(self) -> None:
         if self.hidden_altogether:

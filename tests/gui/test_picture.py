@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtGui import QFocusEvent, QHideEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -91,6 +91,14 @@ def lose_focus_event(view: PictureView) -> None:
     QApplication.sendEvent(view, QFocusEvent(QEvent.Type.FocusOut))
 
 
+def hide_event(view: PictureView) -> None:
+    QApplication.sendEvent(view, QHideEvent())
+
+
+def deactivate_event(view: PictureView) -> None:
+    QApplication.sendEvent(view.window(), QEvent(QEvent.Type.WindowDeactivate))
+
+
 def other_row(view: PictureView) -> None:
     view.window().view.setCurrentIndex(view.window().model.index(5, 0))
 
@@ -116,7 +124,18 @@ def other_window(view: PictureView) -> None:
     other.close()
 
 
-ENDS = [release_key, lose_focus, lose_focus_event, other_row, hide_window, escape, hide_pictures, other_window]
+ENDS = [
+    release_key,
+    hide_event,
+    deactivate_event,
+    lose_focus,
+    lose_focus_event,
+    other_row,
+    hide_window,
+    escape,
+    hide_pictures,
+    other_window,
+]
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -331,6 +331,8 @@ def test_leaving_hides_everything_and_clears_only_our_own_clipboard(window: Main
     wait_done(qtbot, window)
     window.detail.copy.click()
     assert QGuiApplication.clipboard().text()
+    window.open_folder.trigger()
+    assert sum(w.isVisible() for w in QApplication.topLevelWidgets()) == 2
     window.leave()
     assert not any(w.isVisible() for w in QApplication.topLevelWidgets())
     assert QGuiApplication.clipboard().text() == ""
