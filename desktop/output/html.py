@@ -266,7 +266,7 @@ def rates(bands: Bands | None) -> str:
         return "The error rates of this build are not known."
     return (
         f"Measured on pictures whose sources and generators were kept out of training: of {bands.n_real:,} real "
-        f"photographs, {bands.false_positive_rate * 100:.1f} % were wrongly called likely synthetic; of "
-        f"{bands.n_synthetic:,} synthetic pictures, {bands.recall * 100:.1f} % were found and "
-        f"{bands.miss_rate * 100:.1f} % showed no signs. The rest could not be told either way."
+        f"photographs, {bands.false_positive_rate * 100:.1f}\u00a0% were wrongly called likely synthetic; of "
+        f"{bands.n_synthetic:,} synthetic pictures, {bands.recall * 100:.1f}\u00a0% were found and "
+        f"{bands.miss_rate * 100:.1f}\u00a0% showed no signs. The rest could not be told either way."
     )

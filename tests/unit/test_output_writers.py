@@ -177,7 +177,14 @@ class TestHtml:
         assert len([a for a in seen.all("tr") if "data-n" in a]) == 6
         assert [a["value"] for a in seen.all("input")[:-1]] == [*map(str, Band), "not_checked"]
         assert seen.words.count(": 1") >= 6
-        for said in ("Counterproof report", "1.0 %", "61.0 %", "generated-test", "ab" * 32, "The file is cut short."):
+        for said in (
+            "Counterproof report",
+            "1.0\u00a0%",
+            "61.0\u00a0%",
+            "generated-test",
+            "ab" * 32,
+            "The file is cut short.",
+        ):
             assert said in seen.words
 
     def test_hostile_text_adds_no_element_and_no_attribute(self, tmp_path: Path) -> None:
