@@ -29,6 +29,8 @@ SEED = 20260101
 COPIES = ("untouched", "messenger")
 ENOUGH = 20  # a group with fewer pictures is counted in the pool, but gets no figure of its own
 LEAK_LIMIT = 0.65
+LOWEST_LIKELY = 0.0  # mean logit that no threshold at 1 % false positives comes near; checked below
+AXES = 500  # of wide features, in a probe
 MISSED = 0.10  # at most this share of synthetic pictures may fall in `no_signs`
 
 Floats = npt.NDArray[np.float64]
@@ -42,7 +44,7 @@ def messenger_file(original: npt.NDArray[np.uint8], sides: list[int], index: int
 def fold_scores(run: int, all_items: list[data.Item]) -> dict[str, Floats]:
     """Logits of one held-out fold, kept in the cache: for each kind of copy (n, 3 pictures, 2 views).
 
-    The three pictures are the copy itself and its two stability copies.
+    The three pictures are the copy itself and its two stability copies; NaN where the product would not look at them.
     """
     weights = data.cache_dir() / f"lite0-{run}.pt"
     kept = data.cache_dir() / f"scores-{run}.npz"
@@ -62,9 +64,13 @@ def fold_scores(run: int, all_items: list[data.Item]) -> dict[str, Floats]:
             degraded = np.asarray(copy.convert("RGB"))
         for kind, rgb in zip(COPIES, (original, degraded), strict=True):
             small = canonical(rgb)
-            three = [small, *stability_copies(small).values()]
-            pixels = np.concatenate([PREPROCESS[PREPROCESS_ID](np.asarray(p)) for p in three])
-            rows[kind].append(session.run(None, {"pixels": pixels})[0].reshape(3, 2))
+            logits = [session.run(None, {"pixels": PREPROCESS[PREPROCESS_ID](rgb)})[0]]
+            if logits[0].mean() > LOWEST_LIKELY:
+                copies = stability_copies(small).values()
+                logits += [session.run(None, {"pixels": PREPROCESS[PREPROCESS_ID](np.asarray(c))})[0] for c in copies]
+            else:
+                logits += [np.full(2, np.nan)] * 2
+            rows[kind].append(np.stack(logits))
     scores = {k: np.stack(v).astype(np.float64) for k, v in rows.items()}
     np.savez(kept, **scores)  # type: ignore[arg-type]
     return scores
@@ -109,9 +115,22 @@ def held_out_probe(x: Floats, all_items: list[data.Item], ridge: float) -> Float
     for f in range(data.FOLDS):
         chosen = data.training_items(all_items, f)
         weight = data.group_weights([all_items[k] for k in chosen])
-        beta = metrics.logistic(x[chosen], y[chosen], weight, ridge)
+        beta = probe(x[chosen], y[chosen], weight, ridge)
         out[fold == f] = x[fold == f] @ beta[:-1] + beta[-1]
     return out
+
+
+def probe(x: Floats, y: npt.NDArray[np.int64], weight: Floats, ridge: float) -> Floats:
+    """Coefficients (d + 1,) of a linear probe; wide features are first turned onto their main axes, and back after."""
+    if x.shape[1] <= AXES:
+        return metrics.logistic(x, y, weight, ridge)
+    centre = x.mean(0)
+    values, vectors = np.linalg.eigh((x - centre) @ (x - centre).T)
+    top = slice(len(values) - AXES, None)
+    axes = (x - centre).T @ (vectors[:, top] / np.sqrt(values[top]))
+    beta = metrics.logistic((x - centre) @ axes, y, weight, ridge)
+    wide = axes @ beta[:-1]
+    return np.append(wide, beta[-1] - centre @ wide)
 
 
 def labels(all_items: list[data.Item]) -> npt.NDArray[np.int64]:
@@ -132,7 +151,7 @@ def table(raw: Floats, y: npt.NDArray[np.int64]) -> dict[str, list[float]]:
 def apply(calibration: dict[str, list[float]], raw: Floats) -> Floats:
     """The product's own calibration, element by element."""
     function = Calibration(tuple(calibration["raw"]), tuple(calibration["probability"]))
-    return np.array([function(float(v)) for v in raw.ravel()]).reshape(raw.shape)
+    return np.array([np.nan if np.isnan(v) else function(float(v)) for v in raw.ravel()]).reshape(raw.shape)
 
 
 def operating_point(p: dict[str, Floats], y: npt.NDArray[np.int64]) -> Bands:
@@ -150,6 +169,8 @@ def operating_point(p: dict[str, Floats], y: npt.NDArray[np.int64]) -> Bands:
 
 def shipped(p: Floats, bands: Bands) -> npt.NDArray[np.int64]:
     """The band the product gives, stability check included: 0 no signs, 1 inconclusive, 2 likely. `p` is (n, 3)."""
+    if np.isnan(p[p[:, 0] >= bands.likely]).any():
+        raise ValueError("a picture over the threshold has no stability scores: lower LOWEST_LIKELY")
     out = np.where(p[:, 0] < bands.clear, 0, 1)
     for k in np.flatnonzero(p[:, 0] >= bands.likely):
         out[k] = 2 if steady([float(v) for v in p[k, 1:]], bands) else 1

@@ -1,0 +1,71 @@
+"""Golden tensors and scores: preprocessing is part of the model, and neither may drift unseen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors.inference import manifest, sessions
+from detectors.inference.preprocess import LONG_SIDE, PREPROCESS, canonical, two_views
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN: dict[str, Any] = json.loads((ROOT / "tests/golden/generated.json").read_text(encoding="utf-8"))
+SHAPES = ((700, 900), (640, 480), (150, 200))
+
+
+def golden_picture(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The arithmetic picture that models/training/export.py describes, made here without PyTorch."""
+    h, w = SHAPES[seed]
+    y, x = np.mgrid[0:h, 0:w].astype(np.float64)
+    waves = [np.sin(x / (7 + 9 * c + seed)) + np.cos(y / (11 + 5 * c)) + np.sin((x + y) / 3) for c in range(3)]
+    grain = np.random.default_rng(seed).normal(0, 0.15, (h, w, 3))
+    return ((np.stack(waves, 2) / 6 + 0.5 + grain).clip(0, 1) * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(len(SHAPES)))
+def test_golden(seed: int) -> None:
+    case, picture = GOLDEN["cases"][seed], golden_picture(seed)
+    assert hashlib.sha256(picture.tobytes()).hexdigest() == case["picture_sha256"]
+    views = PREPROCESS[GOLDEN["preprocess"]](picture)
+    assert views.shape == (2, 3, 224, 224)
+    assert views.dtype == np.float32
+    assert views.mean(axis=(2, 3)).ravel() == pytest.approx(case["mean"], abs=1e-3)
+    assert views.std(axis=(2, 3)).ravel() == pytest.approx(case["deviation"], abs=1e-3)
+    assert views[:, :, 10::67, 20::61].ravel() == pytest.approx(case["samples"], abs=1.1 / 128)
+    (logits,) = sessions.run(GOLDEN["model"], {"pixels": views})
+    assert logits == pytest.approx(case["logits"], abs=5e-3)
+
+
+def test_golden_values_belong_to_the_shipped_model() -> None:
+    entry = manifest.entry(GOLDEN["model"])
+    assert entry.golden == "tests/golden/generated.json"
+    assert entry.preprocess == GOLDEN["preprocess"]
+    assert len(GOLDEN["cases"]) == len(SHAPES)
+
+
+def test_another_resampling_would_be_noticed() -> None:
+    case, picture = GOLDEN["cases"][0], golden_picture(0)
+    views = PREPROCESS[GOLDEN["preprocess"]](np.roll(picture, 1, axis=1))
+    assert views[:, :, 10::67, 20::61].ravel() != pytest.approx(case["samples"], abs=1.1 / 128)
+
+
+@pytest.mark.parametrize("shape", [(3000, 40), (40, 3000), (224, 224), (225, 300), (96, 5000), (1, 1)])
+def test_every_shape_gives_two_views(shape: tuple[int, int]) -> None:
+    small = canonical(np.full((*shape, 3), 128, np.uint8))
+    assert max(small.size) <= max(LONG_SIDE, 1)
+    assert two_views(small).shape == (2, 224, 224, 3)
+
+
+def test_a_small_picture_is_never_enlarged_before_its_views() -> None:
+    assert canonical(np.zeros((100, 200, 3), np.uint8)).size == (200, 100)
+
+
+def test_an_unpinned_preprocess_is_not_in_the_manifest() -> None:
+    used = {e.preprocess for e in manifest.manifest().values() if e.package is None}
+    assert used
+    assert used <= set(PREPROCESS)
