@@ -268,17 +268,17 @@ def camera_exif() -> Image.Exif:
 
 
 # Where `edited` changes the photograph: left, top, right, bottom in pixels.
-EDITED_BOX = (204, 104, 372, 198)
+EDITED_BOX = (380, 60, 560, 180)
 
 
 def edited(rgb: Rgb) -> Rgb:
-    """The coffee photograph with a computed pattern of milk laid over the coffee: a local edit of our own."""
+    """The rocket photograph with a computed cloud of light laid over the sky: a local edit of our own."""
     picture = Image.fromarray(rgb)
     left, top, right, bottom = EDITED_BOX
     size = (right - left, bottom - top)
     wave = np.asarray(Image.fromarray(interference()).convert("L").resize(size, Image.Resampling.LANCZOS)) / 255
-    milk = np.array([0.99, 0.93, 0.82]) * wave[..., None] + np.array([0.55, 0.27, 0.08]) * (1 - wave[..., None])
-    picture.paste(Image.fromarray(_bytes(milk)), (left, top))
+    cloud = np.array([0.98, 0.86, 0.70]) * wave[..., None] + np.array([0.35, 0.38, 0.52]) * (1 - wave[..., None])
+    picture.paste(Image.fromarray(_bytes(cloud)), (left, top))
     mask = Image.new("L", picture.size, 0)
     ImageDraw.Draw(mask).ellipse((left + 6, top + 6, right - 6, bottom - 6), fill=255)
     return np.asarray(Image.composite(picture, Image.fromarray(rgb), mask.filter(ImageFilter.GaussianBlur(3))))
@@ -288,7 +288,8 @@ def photographs() -> dict[str, Rgb]:
     """The photographs by name, from the scikit-image package."""
     from skimage import data
 
-    return {n: np.asarray(getattr(data, n)(), np.uint8) for n in ("chelsea", "coffee", "rocket", "astronaut")}
+    names = ("chelsea", "gravel", "rocket", "astronaut")
+    return {n: np.asarray(Image.fromarray(getattr(data, n)()).convert("RGB")) for n in names}
 
 
 def files() -> dict[str, bytes]:
@@ -299,7 +300,7 @@ def files() -> dict[str, bytes]:
         "01-plain-photo-cat.jpg": cat,
         "02-plain-photo-rocket.jpg": jpeg(photo["rocket"]),
         "03-plain-photo-portrait.jpg": jpeg(photo["astronaut"]),
-        "04-photo-with-camera-details.jpg": jpeg(photo["coffee"][:, :540], exif=camera_exif()),
+        "04-photo-with-camera-details.jpg": jpeg(photo["gravel"], exif=camera_exif()),
         "05-with-web-ui-settings.png": png(hills(), {"parameters": A1111}),
         "06-with-comfyui-workflow.png": png(interference(), comfyui()),
         "07-signed-as-made-by-ai.jpg": signed(jpeg(mosaic()), "trainedAlgorithmicMedia"),
@@ -307,10 +308,10 @@ def files() -> dict[str, bytes]:
         "09-labelled-as-edited-with-ai.jpg": jpeg(
             photo["rocket"][:, ::-1], xmp=xmp("compositeWithTrainedAlgorithmicMedia")
         ),
-        "10-photo-source.jpg": jpeg(photo["coffee"]),
-        "11-photo-edited.jpg": jpeg(edited(photo["coffee"])),
+        "10-photo-source.jpg": jpeg(photo["rocket"]),
+        "11-photo-edited.jpg": jpeg(edited(photo["rocket"])),
         "12-photo.heic": other(photo["chelsea"][:, ::-1], "HEIF", 70),
-        "13-photo.avif": other(photo["coffee"][:, ::-1], "AVIF", 70),
+        "13-photo.avif": other(photo["gravel"][:, ::-1], "AVIF", 70),
         "14-cut-short.jpg": cat[: len(cat) * 3 // 5],
     }
 
