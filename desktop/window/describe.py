@@ -65,7 +65,8 @@ def heading(row: Row) -> str:
 
 def has_free_text(row: Row) -> bool:
     """Whether there is text from the file that is shown only on request."""
-    analysis = None if row.report is None else row.report.analysis
+    report = row.report
+    analysis = None if report is None else report.analysis
     if analysis is None:
         return False
     shown = [analysis.metadata, *(f.details for f in analysis.findings)]

@@ -80,11 +80,12 @@ class DetailPane(QWidget):
     def refresh(self) -> None:
         """The same row, whose result has arrived."""
         row = self._row
-        analysis = None if row is None or row.report is None else row.report.analysis
-        if row is None or row.report is None or analysis is None:
+        report = None if row is None else row.report
+        analysis = None if report is None else report.analysis
+        if row is None or report is None or analysis is None:
             self.picture.show_picture(None, None, ())
         else:
-            regions = describe.numbered_regions(row.report)
+            regions = describe.numbered_regions(report)
             self.picture.show_picture(row.path, (analysis.media.width, analysis.media.height), regions)
         self.hashes.setEnabled(analysis is not None)
         self.free_text.setEnabled(row is not None and describe.has_free_text(row))

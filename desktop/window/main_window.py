@@ -33,6 +33,7 @@ from desktop.window import parts, summary
 from desktop.window.detail_pane import DetailPane
 from desktop.window.dialogs import AgeQuestion, Meanings, Shortcuts, WhereToTurn
 from desktop.window.dropped import local_path
+from desktop.window.packed import Packed
 from desktop.window.quick_exit import QuickExit
 from desktop.window.results_model import ResultsModel
 from desktop.window.reveal import Pixels, Request
@@ -40,7 +41,6 @@ from desktop.window.session import Session
 from desktop.window.table import Column, Row, Table, column_title
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
-from detectors.report import Report
 
 
 class MainWindow(QMainWindow):
@@ -202,10 +202,10 @@ class MainWindow(QMainWindow):
         self.model.wait_again(ids)
         self._show_state()
 
-    def _results(self, results: list[tuple[int, Report]]) -> None:
+    def _results(self, results: list[tuple[int, Packed]]) -> None:
         self.model.fill(results)
-        row = self.detail.row
-        if row is not None and row.report is not None and any(row.report is report for _, report in results):
+        rows = self.model.table.rows
+        if any(rows[row_id] is self.detail.row for row_id, _ in results):
             self.detail.refresh()
         self._show_state()
 

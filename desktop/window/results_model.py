@@ -6,9 +6,9 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from desktop.window.packed import Packed
 from desktop.window.table import Column, Row, Show, Table, cell, column_title, spoken
 from desktop.window.words import visible
-from detectors.report import Report
 from detectors.verdict import Band
 
 Index = QModelIndex | QPersistentModelIndex
@@ -66,7 +66,7 @@ class ResultsModel(QAbstractTableModel):
         ids = self.table.matching_new(paths)
         self._insert(ids, lambda: self.table.add(paths))
 
-    def fill(self, results: list[tuple[int, Report]]) -> None:
+    def fill(self, results: list[tuple[int, Packed]]) -> None:
         """Takes results: rows change in place, and those that now match the filter appear at the end."""
         changed, appearing = self.table.fill(results)
         self._changed(changed)

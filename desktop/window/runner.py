@@ -14,12 +14,18 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
+from desktop.window.packed import Packed, pack
 from desktop.window.reveal import Pixels, Request
 from detectors.errors import CounterproofError
 from detectors.report import Report
 
 # Files are announced in groups: one signal for each of 20,000 would cost more than the listing.
 GROUP = 200
+# Announcing a path costs the window about a quarter of what a result does.
+PATHS_PER_RESULT = 4
+# When this much waits for the window, scanning rests: results from a cache come faster than anyone can look, and a
+# thread that is always running keeps Python's lock from the window's.
+MOST_NEWS = 800
 
 
 class Input(Protocol):
@@ -45,7 +51,7 @@ class News:
 
     found: list[str] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
-    results: list[tuple[int, Report]] = field(default_factory=list)
+    results: list[tuple[int, Packed]] = field(default_factory=list)
     busy: bool = False
     error: BaseException | None = None
 
@@ -122,7 +128,7 @@ class Runner:
         self._preview_jobs.append(self._previews.submit(self._preview, request, longest, done, failed))
 
     def drain(self, limit: int) -> News:
-        """What is new, at most about `limit` items. Never waits."""
+        """What is new, at most about `limit` results or what costs as much. Never waits."""
         news = News()
         size = 0
         while size < limit and self._news:
@@ -133,7 +139,7 @@ class Runner:
                 news.again += value
             else:
                 news.results.append(value)
-            size += len(value) if kind != "result" else 1
+            size += 1 if kind == "result" else len(value) // PATHS_PER_RESULT
         if not self._news:
             while self._jobs and self._jobs[0].done():
                 job = self._jobs.popleft()
@@ -162,7 +168,9 @@ class Runner:
             row_id = self._ids[report.path]
             if report.error is None:
                 self._finished.add(row_id)
-            self._news.append(("result", (row_id, report)))
+            self._news.append(("result", (row_id, pack(report))))
+            while len(self._news) >= MOST_NEWS and not cancel.wait(0.01):
+                pass
 
     def _list(self, paths: list[str], cancel: threading.Event) -> dict[int, Any]:
         """Row ids and inputs that are to be scanned. Files that have a result already are left out."""

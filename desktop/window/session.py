@@ -30,7 +30,7 @@ class Session(QObject):
     again = Signal(object)
     """Row ids that wait once more."""
     results = Signal(object)
-    """(row id, Report) pairs."""
+    """(row id, Packed) pairs."""
     busy_changed = Signal(bool)
     failed = Signal(str, str)
     """What went wrong and what to do."""

@@ -14,8 +14,9 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from desktop.window import words
+from desktop.window.packed import Packed, unpack
 from desktop.window.words import translate
-from detectors.report import Report, intimacy
+from detectors.report import Report
 from detectors.verdict import Band
 
 BANDS = tuple(Band)
@@ -51,7 +52,7 @@ class Show(StrEnum):
 
 @dataclass(slots=True)
 class Row:
-    """One input. `report` is None until there is a result.
+    """One input. `result` is None until there is one.
 
     `path` is the untouched path, `name` is safe to draw, and `folded` is what the text filter looks at.
     """
@@ -60,16 +61,22 @@ class Row:
     name: str
     folded: str = ""
     status: Status = Status.WAITING
-    report: Report | None = None
-    band: Band | None = None
-    level: str | None = None
+    result: Packed | None = None
 
-    def fill(self, report: Report) -> None:
+    @property
+    def report(self) -> Report | None:
+        """The whole report, unpacked anew each time."""
+        return None if self.result is None else unpack(self.result)
+
+    @property
+    def band(self) -> Band | None:
+        """The verdict's band."""
+        return None if self.result is None else self.result.band
+
+    def fill(self, result: Packed) -> None:
         """Takes the result."""
-        self.report = report
-        self.status = Status(report.status)
-        self.band = None if report.verdict is None else report.verdict.band
-        self.level = None if report.analysis is None else intimacy(report.analysis.findings)["level"]
+        self.result = result
+        self.status = Status(result.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +119,9 @@ def cell(row: Row, column: Column) -> str:
         return status_word(row.status)
     if column is Column.VERDICT:
         return "" if row.band is None else words.verdict(row.band)
-    if row.report is None or row.report.analysis is None:
+    if row.result is None or row.result.format is None:
         return ""
-    return words.intimacy(row.level) if column is Column.INTIMACY else row.report.analysis.media.format
+    return words.intimacy(row.result.level) if column is Column.INTIMACY else row.result.format
 
 
 def spoken(row: Row) -> str:
@@ -168,17 +175,17 @@ class Table:
             self._place[row_id] = len(self.order)
             self.order.append(row_id)
 
-    def fill(self, results: Iterable[tuple[int, Report]]) -> tuple[list[int], list[int]]:
+    def fill(self, results: Iterable[tuple[int, Packed]]) -> tuple[list[int], list[int]]:
         """Takes results by row id. Gives the shown places that changed, and the ids that now match the filter.
 
         The caller shows the latter with `append_shown`, when it has told its view.
         """
         changed: list[int] = []
         appearing: list[int] = []
-        for row_id, report in results:
+        for row_id, result in results:
             row = self.rows[row_id]
             self._count(row, -1)
-            row.fill(report)
+            row.fill(result)
             self._count(row, +1)
             place = self._place.get(row_id)
             if place is not None:
@@ -234,7 +241,7 @@ class Table:
         return not self.text or self.text in row.folded
 
     def _count(self, row: Row, step: int) -> None:
-        if row.report is None:
+        if row.result is None:
             return
         self._done += step
         if row.band is None:
@@ -253,12 +260,14 @@ def _folded(path: str) -> str:
 
 def _verdict_key(row: Row) -> tuple[int, float]:
     """Strongest band first, and in a band the highest probability first; rows without a verdict last."""
-    p = None if row.report is None or row.report.verdict is None else row.report.verdict.p_synthetic
-    return (len(BANDS) if row.band is None else BANDS.index(row.band), -(p or 0.0))
+    if row.result is None or row.result.band is None:
+        return len(BANDS), 0.0
+    return BANDS.index(row.result.band), -(row.result.p or 0.0)
 
 
 def _intimacy_key(row: Row) -> int:
-    return INTIMACY_ORDER.index(row.level) if row.level in INTIMACY_ORDER else len(INTIMACY_ORDER)
+    level = None if row.result is None else row.result.level
+    return INTIMACY_ORDER.index(level) if level in INTIMACY_ORDER else len(INTIMACY_ORDER)
 
 
 _STATUS_ORDER = tuple(Status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from desktop.window import describe
 from desktop.window.describe import Wanted
+from desktop.window.packed import pack
 from desktop.window.table import Row, Status
 from detectors.report import Report
 from detectors.verdict import Band
@@ -12,7 +13,7 @@ from tests.gui.fakes import problem, scanned
 
 def row(report: Report) -> Row:
     made = Row(report.path, report.path)
-    made.fill(report)
+    made.fill(pack(report))
     return made
 
 

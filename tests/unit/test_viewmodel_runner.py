@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from desktop.window.packed import unpack
 from desktop.window.reveal import Request
 from desktop.window.runner import News, Runner
 from detectors.errors import FileUnreadable, SetupError
@@ -46,7 +47,7 @@ def test_paths_then_results_in_order(runner: Runner) -> None:
     news = collect(runner)
     assert len(news.found) == 1201
     assert [i for i, _ in news.results] == list(range(1201))
-    assert [r.path for _, r in news.results] == news.found
+    assert [unpack(r).path for _, r in news.results] == news.found
 
 
 def test_a_drain_takes_no_more_than_about_its_limit(runner: Runner) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -10,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desktop.window import summary, words
+from desktop.window.packed import pack, unpack
 from desktop.window.table import Column, Show, Status, Table, cell, spoken
+from detectors.report import Report
 from detectors.verdict import Band
 from tests.gui.fakes import problem, report_for, scanned
 
-QT_FREE = ("words", "table", "describe", "reveal", "runner", "summary")
+QT_FREE = ("words", "table", "describe", "reveal", "runner", "summary", "packed")
 
 
 @pytest.mark.parametrize("module", QT_FREE)
@@ -23,10 +26,14 @@ def test_view_models_import_no_qt(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def fill(table: Table, results: list[tuple[int, Report]]) -> tuple[list[int], list[int]]:
+    return table.fill([(row_id, pack(report)) for row_id, report in results])
+
+
 def filled(number: int = 20) -> Table:
     table = Table()
     table.add([f"in/{i:03}.jpg" for i in range(number)])
-    table.fill([(i, report_for(f"in/{i:03}.jpg", i)) for i in range(number)])
+    fill(table, [(i, report_for(f"in/{i:03}.jpg", i)) for i in range(number)])
     return table
 
 
@@ -35,7 +42,7 @@ def test_rows_wait_then_say_what_was_found() -> None:
     table.add(["in/a.jpg", "in/b.jpg"])
     assert [r.status for r in table.rows] == [Status.WAITING] * 2
     assert cell(table.rows[0], Column.VERDICT) == ""
-    changed, appearing = table.fill([(1, scanned("in/b.jpg", Band.NO_SIGNS, "suggestive"))])
+    changed, appearing = fill(table, [(1, scanned("in/b.jpg", Band.NO_SIGNS, "suggestive"))])
     assert (changed, appearing) == ([1], [])
     assert [cell(table.rows[1], c) for c in Column] == ["b.jpg", "Checked", "No signs found", "Suggestive", "JPEG"]
     assert spoken(table.rows[0]) == "a.jpg, Waiting"
@@ -44,7 +51,7 @@ def test_rows_wait_then_say_what_was_found() -> None:
 def test_a_problem_has_neither_verdict_nor_intimacy() -> None:
     table = Table()
     table.add(["a", "b"])
-    table.fill([(0, problem("a")), (1, problem("b", refused=True))])
+    fill(table, [(0, problem("a")), (1, problem("b", refused=True))])
     assert [r.status for r in table.rows] == [Status.UNREADABLE, Status.REFUSED]
     assert [cell(table.rows[0], c) for c in Column] == ["a", "Not readable", "", "", ""]
 
@@ -60,7 +67,7 @@ def test_counts_follow_results_and_replacements() -> None:
     assert counts.total == counts.done == 26
     assert counts.problems == 2
     assert sum(counts.bands.values()) == 24
-    table.fill([(12, scanned("again", Band.LIKELY_SYNTHETIC))])
+    fill(table, [(12, scanned("again", Band.LIKELY_SYNTHETIC))])
     after = table.counts()
     assert (after.done, after.problems) == (26, 1)
     assert after.bands[Band.LIKELY_SYNTHETIC] == counts.bands[Band.LIKELY_SYNTHETIC] + 1
@@ -69,13 +76,14 @@ def test_counts_follow_results_and_replacements() -> None:
 def test_sorting_by_verdict_puts_the_strongest_and_surest_first_and_problems_last() -> None:
     table = Table()
     table.add(list("abcd"))
-    table.fill(
+    fill(
+        table,
         [
             (0, problem("a")),
             (1, scanned("b", Band.LIKELY_SYNTHETIC, p=0.80)),
             (2, scanned("c", Band.LIKELY_SYNTHETIC, p=0.95)),
             (3, scanned("d", Band.DECLARED_SYNTHETIC)),
-        ]
+        ],
     )
     table.sort(Column.VERDICT)
     assert table.order == [3, 2, 1, 0]
@@ -89,7 +97,7 @@ def test_results_do_not_reorder_what_is_shown() -> None:
     table = Table()
     table.add(list("abc"))
     table.sort(Column.VERDICT)
-    table.fill([(2, scanned("c", Band.DECLARED_SYNTHETIC))])
+    fill(table, [(2, scanned("c", Band.DECLARED_SYNTHETIC))])
     assert table.order == [0, 1, 2]
     table.sort(Column.VERDICT)
     assert table.order == [2, 0, 1]
@@ -100,7 +108,7 @@ def test_filter_by_verdict_appends_rows_that_come_to_match() -> None:
     table.add(list("abc"))
     table.filter(Band.LIKELY_SYNTHETIC, "")
     assert table.order == []
-    changed, appearing = table.fill([(1, scanned("b", Band.LIKELY_SYNTHETIC)), (2, scanned("c", Band.NO_SIGNS))])
+    changed, appearing = fill(table, [(1, scanned("b", Band.LIKELY_SYNTHETIC)), (2, scanned("c", Band.NO_SIGNS))])
     assert (changed, appearing) == ([], [1])
     table.append_shown(appearing)
     assert table.order == [1]
@@ -120,7 +128,7 @@ def test_filter_by_text_looks_at_folder_and_name_without_case() -> None:
 def test_stopped_rows_wait_again_when_they_are_added_again() -> None:
     table = Table()
     table.add(["a", "b"])
-    table.fill([(0, scanned("a", Band.NO_SIGNS))])
+    fill(table, [(0, scanned("a", Band.NO_SIGNS))])
     table.stop_waiting()
     assert [r.status for r in table.rows] == [Status.SCANNED, Status.STOPPED]
     table.wait_again([0, 1])
@@ -151,7 +159,7 @@ def test_what_is_shown_is_always_exactly_what_matches(steps: list[tuple[str, obj
             assert isinstance(value, int)
             row_id = value % len(table.rows)
             if table.rows[row_id].report is None:
-                table.append_shown(table.fill([(row_id, report_for(table.rows[row_id].path, value))])[1])
+                table.append_shown(fill(table, [(row_id, report_for(table.rows[row_id].path, value))])[1])
         elif what == "sort":
             table.sort(value)  # type: ignore[arg-type]
         elif what in ("filter", "text"):
@@ -206,3 +214,18 @@ def test_every_band_has_a_label_and_a_calm_explanation() -> None:
         assert meaning.endswith(".")
         assert not set("!") & set(meaning)
     assert "not proof that the picture is real" in words.verdict_meaning(Band.NO_SIGNS)
+
+
+@pytest.mark.parametrize("number", range(14))
+def test_a_packed_report_comes_back_whole(number: int) -> None:
+    report = report_for("caf\udce9.jpg", number)
+    back = unpack(pack(report))
+    assert back.to_json() == report.to_json()
+    assert back.analysis == report.analysis
+    assert back.verdict == report.verdict
+    assert type(back.error) is type(report.error)
+
+
+def test_packed_rows_are_nothing_for_the_garbage_collector() -> None:
+    packed = pack(report_for("a.jpg", 0))
+    assert not any(gc.is_tracked(getattr(packed, name)) for name in ("status", "p", "level", "format", "data"))
