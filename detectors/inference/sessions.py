@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -75,16 +77,23 @@ def model_ms() -> float:
 
 
 def _options() -> Any:
-    """No arena and no memory pattern: they hold on to the largest picture ever seen and cost little to do without."""
+    """One thread budget, silence, and idle threads that sleep. The arena stays on: measured, it costs less memory
+    than going without (150 against 156 MiB with two models loaded, one view at a time) and a tenth less time."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads()
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
     options.log_severity_level = LOG_FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+def _give_back_memory() -> None:
+    """Returns freed pages to the system: reading a model leaves 20 MiB behind in glibc's heap."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "malloc_trim"):  # not in musl
+            libc.malloc_trim(0)
 
 
 def _load(model: ModelEntry) -> onnxruntime.InferenceSession:
@@ -93,6 +102,8 @@ def _load(model: ModelEntry) -> onnxruntime.InferenceSession:
         loaded = onnxruntime.InferenceSession(data, _options(), providers=[PROVIDER])
     except LOAD_ERRORS as e:
         raise SetupError("model_unusable", f"The model {model.id} could not be loaded.", REMEDY) from e
+    del data
+    _give_back_memory()
     providers = loaded.get_providers()
     inputs = {i.name: tuple(d if isinstance(d, int) else None for d in i.shape) for i in loaded.get_inputs()}
     outputs = tuple(o.name for o in loaded.get_outputs())

@@ -53,7 +53,9 @@ def fold_scores(run: int, all_items: list[data.Item]) -> dict[str, Floats]:
             return {k: found[k] for k in COPIES}
     graph = weights.with_suffix(".onnx")
     to_onnx(weights, graph)
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # as the product does; run folds side by side to use more cores
+    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     sides = photo_sides(all_items)
     rows: dict[str, list[Floats]] = {k: [] for k in COPIES}
     for k, item in enumerate(all_items):
@@ -136,6 +138,14 @@ def probe(x: Floats, y: npt.NDArray[np.int64], weight: Floats, ridge: float) -> 
 def labels(all_items: list[data.Item]) -> npt.NDArray[np.int64]:
     """1 synthetic, 0 photograph; (n,)."""
     return np.array([i.label for i in all_items])
+
+
+def view_weights(logits: Floats, y: npt.NDArray[np.int64]) -> list[float]:
+    """How much the whole view and the detail count, from a balanced logistic fit on logits (n, 2); they sum to 1."""
+    spread = logits.std(0)
+    beta = metrics.logistic(logits / spread, y, metrics.balanced(y), 1e-4)[:2] / spread
+    whole = round(float(np.clip(beta[0] / beta.sum(), 0, 1)), 2)
+    return [whole, round(1 - whole, 2)]
 
 
 def table(raw: Floats, y: npt.NDArray[np.int64]) -> dict[str, list[float]]:
@@ -246,7 +256,8 @@ def evaluate() -> dict[str, Any]:
     for f in range(data.FOLDS):
         for kind, values in fold_scores(f, all_items).items():
             logits[kind][fold == f] = values
-    raw = {k: v.mean(2) for k, v in logits.items()}
+    weights = view_weights(np.concatenate([logits[k][:, 0] for k in COPIES]), np.concatenate([y] * 2))
+    raw = {k: v @ np.array(weights) for k, v in logits.items()}
     calibration = table(np.concatenate([raw[k][:, 0] for k in COPIES]), np.concatenate([y] * 2))
     p = {k: apply(calibration, raw[k]) for k in COPIES}
     bands = operating_point(p, y)
@@ -257,6 +268,7 @@ def evaluate() -> dict[str, Any]:
         "real": int((y == 0).sum()),
         "synthetic": int((y == 1).sum()),
         "leak_auc": round(trace_auc, 4),
+        "view_weights": weights,
         "calibration": calibration,
         "bands": {name: getattr(bands, name) for name in Bands.__slots__},
     }
@@ -266,9 +278,10 @@ def evaluate() -> dict[str, Any]:
             others = np.concatenate([raw[k][fold != f, 0] for k in COPIES])
             honest[fold == f] = apply(table(others, np.concatenate([y[fold != f]] * 2)), raw[kind][fold == f, 0])
         figures[kind] = copy_figures(raw[kind][:, 0], p[kind], all_items, bands, honest)
-    views = {name: logits["messenger"][:, 0, v] for v, name in enumerate(("whole", "detail"))}
+    equal = {"lite0_equal_views": logits["messenger"][:, 0].mean(1)}
+    views = {f"lite0_{name}": logits["messenger"][:, 0, v] for v, name in enumerate(("whole", "detail"))} | equal
     figures["steps"] = {
-        **{f"lite0_{n}": {"auc": round(metrics.auc(s, y), 4), "recall_1": round(metrics.recall_at(s, y, 0.01), 4),
+        **{n: {"auc": round(metrics.auc(s, y), 4), "recall_1": round(metrics.recall_at(s, y, 0.01), 4),
                           "recall_5": round(metrics.recall_at(s, y, 0.05), 4)} for n, s in views.items()},
         **teacher_figures(all_items, raw["messenger"][:, 0]),
     }  # fmt: skip
