@@ -71,7 +71,8 @@ class Finding:
 
     `score` is 0..1 (its meaning is the detector's: probability for learned detectors, 1.0 for a declaration that
     is present, 0.0 for one that was looked for and is absent) or None when there is none. `says` is one plain
-    sentence. `details` are JSON-able facts for the window and the report; the JSONL schema does not carry them.
+    sentence. `details` are JSON-able facts for the window and the report; the JSONL schema does not carry them;
+    `in_short` among them is the sentence without words taken from the file.
     """
 
     detector: str
@@ -83,6 +84,11 @@ class Finding:
     model: ModelRef | None = None
     ms: float = 0.0
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def in_short(self) -> str:
+        """`says` without words taken from the file. A prompt can be abusive, so nobody meets it without asking."""
+        return str(self.details.get("in_short", self.says))
 
     def timed(self, ms: float) -> Finding:
         """The same finding with its duration in milliseconds."""

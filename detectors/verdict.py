@@ -64,17 +64,17 @@ def decide(findings: Sequence[Finding], bands: Bands) -> Verdict:
     yes = [f for f in declared if f.state is State.OK and f.score is not None and f.score >= 0.5]
     scored = [f for f in learned if f.score is not None and f.state in (State.OK, State.INCONCLUSIVE)]
     p = max((f.score for f in scored if f.score is not None), default=None)
-    reasons = [f.says for f in yes]
+    reasons = [f.in_short for f in yes]
     if yes:
         band, p = Band.DECLARED_SYNTHETIC, max(DECLARED_P, p or 0.0)
         reasons.append("Such a mark is strong evidence, but it can be copied onto another picture or removed.")
-        reasons += [f.says for f in learned]
+        reasons += [f.in_short for f in learned]
     else:
         band = _learned_band(scored, p, bands)
-        reasons += [f.says for f in learned] + [_measured(band, bands)]
+        reasons += [f.in_short for f in learned] + [_measured(band, bands)]
         if any(f.state is State.INCONCLUSIVE for f in declared):
-            reasons += [f.says for f in declared if f.state is State.INCONCLUSIVE]
-    reasons += [f.says for f in findings if f.state is State.FAILED and f not in learned]
+            reasons += [f.in_short for f in declared if f.state is State.INCONCLUSIVE]
+    reasons += [f.in_short for f in findings if f.state is State.FAILED and f not in learned]
     return Verdict(band, p, tuple(reasons))
 
 

@@ -171,7 +171,7 @@ def _findings(analysis: Analysis) -> Pairs:
 
 
 def _finding(finding: Finding) -> str:
-    said = f"{words.finding_state(finding.state)}. {_shorten(words.visible(finding.says))}"
+    said = f"{words.finding_state(finding.state)}. {_shorten(words.visible(finding.in_short))}"
     if finding.score is not None and finding.role is Role.LEARNED:
         said += " " + translate("detail", "Score: {percent}\u00a0%.").format(percent=round(finding.score * 100))
     return said

@@ -88,7 +88,14 @@ KNOWN = [
 def test_known_formats_give_model_and_prompt(program: str, model: str, fields: dict[str, object]) -> None:
     finding = find(**fields)  # type: ignore[arg-type]
     assert (finding.state, finding.score) == (State.OK, 1.0)
-    assert finding.details == {"program": program, "model": model, "prompt": "a red fox"}
+    assert finding.details | {"in_short": ""} == {
+        "program": program,
+        "model": model,
+        "prompt": "a red fox",
+        "in_short": "",
+    }
+    assert "a red fox" in finding.says
+    assert "a red fox" not in finding.in_short
     assert 'prompt "a red fox"' in finding.says
     assert program in finding.says
     assert model in finding.says
@@ -121,7 +128,7 @@ def test_comfyui_workflow_alone() -> None:
         ],
     }
     finding = find({"workflow": json.dumps(workflow)})
-    assert finding.details == {"program": "ComfyUI", "model": "m.safetensors", "prompt": "a red fox"}
+    assert (finding.details["model"], finding.details["prompt"]) == ("m.safetensors", "a red fox")
 
 
 def test_a_comfyui_workflow_that_makes_no_picture_is_inconclusive() -> None:

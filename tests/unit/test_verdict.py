@@ -83,3 +83,15 @@ def test_no_signs_says_that_it_is_no_proof() -> None:
 def test_a_detector_that_failed_is_named_among_the_reasons() -> None:
     failed = finding(Role.DECLARED, None, State.FAILED, says="The check of provenance did not run.")
     assert failed.says in decide([finding(Role.LEARNED, 0.1), failed], BANDS).reasons
+
+
+def test_a_prompt_is_not_among_the_reasons() -> None:
+    found = Finding(
+        "generation_parameters",
+        Role.DECLARED,
+        State.OK,
+        1.0,
+        "Made by X; prompt “cruel words”.",
+        details={"in_short": "Made by X."},
+    )
+    assert decide([found], BANDS).reasons[0] == "Made by X."
