@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import glob
 import os
@@ -149,10 +150,49 @@ def _is_link(path: str) -> bool:
 
 
 def _matches(path: str) -> list[str]:
-    """What a pattern such as `in/**/*.jpg` stands for, sorted; nothing when it is no pattern."""
+    """What a pattern such as `in/**/*.jpg` stands for, sorted, each file once; nothing when it is no pattern."""
     if not glob.has_magic(path) or "\0" in path:
         return []
-    return sorted(glob.iglob(path, recursive=True))
+    found = sorted(set(_expanded(path)))
+    # A folder that matched is entered, so what matched below it is listed already.
+    folders = {os.path.join(f, "") for f in found if os.path.isdir(f)}
+    return [f for f in found if not any(above in folders for above in _above(f))]
+
+
+def _expanded(pattern: str) -> Iterator[str]:
+    """The matches of a pattern. `**` enters no links; `glob` would, and two that loop hold it for ever."""
+    parts = pattern.replace(os.altsep or os.sep, os.sep).split(os.sep)
+    if "**" not in parts:
+        yield from glob.iglob(pattern)
+        return
+    at = parts.index("**")
+    head = os.sep.join(parts[:at]) + os.sep if at else ""
+    tail = os.sep.join(parts[at + 1 :])
+    for start in glob.iglob(head) if head else [""]:
+        if not tail:
+            yield start or os.curdir
+            continue
+        for folder in _folders_from(start):
+            yield from _expanded(glob.escape(folder) + tail)
+
+
+def _folders_from(start: str) -> Iterator[str]:
+    """`start` (empty, or ending in a separator) and every folder below it, without links and hidden ones."""
+    waiting = [start]
+    while waiting:
+        folder = waiting.pop()
+        yield folder
+        with contextlib.suppress(OSError), os.scandir(folder or os.curdir) as entries:
+            names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+            waiting += [os.path.join(folder, n, "") for n in names if not n.startswith(".")]
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that a path lies in, each ending in a separator."""
+    at = path.find(os.sep)
+    while 0 <= at < len(path) - 1:
+        yield path[: at + 1]
+        at = path.find(os.sep, at + 1)
 
 
 def _unopened(e: OSError | ValueError) -> CounterproofError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import stat
@@ -66,6 +67,26 @@ def test_patterns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listed("**/a3.jpg") == [("d/e/a3.jpg", None)]
     assert listed("x[1].jpg") == [("x[1].jpg", None)], "a file of that name comes before the pattern"
     assert listed("nothing*.jpg") == [("nothing*.jpg", "no_such_file")]
+
+
+@posix_only
+def test_a_recursive_pattern_ends_where_links_loop(tmp_path: Path) -> None:
+    """Two links to their own folder: following them would list 2 to the power of 40 paths."""
+    fill(tmp_path, "a.jpg", "d/a.jpg", ".hidden/a.jpg")
+    (tmp_path / "one").symlink_to(".")
+    (tmp_path / "two").symlink_to("..")
+    found = itertools.islice(find_inputs([str(tmp_path / "**" / "a.jpg")]), 100)
+    assert [os.path.relpath(i.path, tmp_path) for i in found] == ["a.jpg", "d/a.jpg"]
+
+
+@pytest.mark.parametrize("pattern", ["in/**", "in/**/*", "./in/**/*", "**/in", "in*/**/*.jpg", "**/in/**/*.jpg"])
+def test_a_recursive_pattern_lists_each_file_once(
+    pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "in/a.jpg", "in/d/b.jpg", "in/d/e/c.jpg", "in/d-x.jpg")
+    monkeypatch.chdir(tmp_path)
+    names = [os.path.basename(path) for path, _ in listed(pattern)]
+    assert sorted(names) == ["a.jpg", "b.jpg", "c.jpg", "d-x.jpg"]
 
 
 @pytest.mark.parametrize("path", ["missing.jpg", "", "nul\0byte.jpg", "*\0"])
