@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO, Any, NoReturn
 
 from detectors.errors import CounterproofError, FileRefused, FileUnreadable
+from detectors.finding import State
 from detectors.report import Analysis
 
 # A header holds findings, metadata and a few hundred regions: tens of KB. The cap only stops a runaway.
@@ -22,6 +23,7 @@ MAX_HEADER = 8 * 1024 * 1024
 MAX_ANSWER_PAYLOAD = 4096 * 4096 * 3
 _LENGTHS = struct.Struct(">II")
 _MAX_TEXT = 2000
+_LEVELS = ("explicit", "suggestive", "none_found")
 _KINDS: Mapping[str, type[CounterproofError]] = {"refused": FileRefused, "unreadable": FileUnreadable}
 
 
@@ -90,6 +92,8 @@ def outcome_of(header: Mapping[str, Any], payload: bytes, sha256: str) -> Outcom
         scores = [finding.score, *(r.score for r in finding.regions)]
         if any(s is not None and not 0.0 <= s <= 1.0 for s in scores):
             raise ProtocolError("a score lies outside 0..1")
+        if finding.detector == "intimacy" and finding.state is State.OK and finding.details.get("level") not in _LEVELS:
+            raise ProtocolError("an intimacy level that does not exist")
     if not all(math.isfinite(ms) for ms in (analysis.ms, analysis.model_ms, *(f.ms for f in analysis.findings))):
         raise ProtocolError("a duration is not a number")
     return Outcome(analysis, None, payload or None)

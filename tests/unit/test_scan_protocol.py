@@ -95,6 +95,17 @@ def test_scores_outside_their_range_are_refused(bad: Analysis) -> None:
         outcome_of({"analysis": bad.to_record()}, b"", SHA)
 
 
+@pytest.mark.parametrize("details", [{}, {"level": "x"}, {"level": None}, {"level": ["explicit"]}])
+def test_an_intimacy_level_that_does_not_exist_is_refused(details: dict[str, Any]) -> None:
+    """Reports and tables look the level up, so one bad answer would end the whole run."""
+    record = analysis().to_record()
+    record["findings"][0] |= {"detector": "intimacy", "role": "intimacy", "details": details}
+    with pytest.raises(ProtocolError, match="level"):
+        outcome_of({"analysis": record}, b"", SHA)
+    record["findings"][0]["details"] = {"level": "suggestive"}
+    assert outcome_of({"analysis": record}, b"", SHA).analysis is not None
+
+
 @pytest.mark.parametrize("place", ["ms", "model_ms", "finding"])
 def test_durations_that_are_no_numbers_are_refused(place: str) -> None:
     record = analysis().to_record()
