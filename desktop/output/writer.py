@@ -121,6 +121,11 @@ def cannot_write(path: str, error: OSError) -> OutputError:
     )
 
 
+def _private(path: str, flags: int) -> int:
+    """Open a file; a new one is for its owner alone, because names and fingerprints are as private as the pictures."""
+    return os.open(path, flags, 0o600)
+
+
 class LineFile:
     """A file, or standard output, that has each finished line as soon as it is written, whatever happens next."""
 
@@ -131,7 +136,7 @@ class LineFile:
         try:
             self._file: BinaryIO = sys.stdout.buffer
             if self._own:
-                self._file = open(path, "ab" if append else "wb")  # noqa: SIM115 - closed by `close`
+                self._file = open(path, "ab" if append else "wb", opener=_private)  # noqa: SIM115 - closed by `close`
         except OSError as error:
             raise cannot_write(path, error) from error
         self._sync = self._own and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)

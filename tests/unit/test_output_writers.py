@@ -328,6 +328,17 @@ class TestTargets:
             kind(str(tmp_path))
         assert caught.value.code == "output_is_folder"
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, BANDS)])
+    def test_new_results_are_for_their_owner_alone(self, tmp_path: Path, kind: Any) -> None:
+        path = tmp_path / "out"
+        before = os.umask(0)
+        try:
+            write_all(kind(str(path)), [report()])
+        finally:
+            os.umask(before)
+        assert path.stat().st_mode & 0o777 == 0o600
+
     def test_a_full_disk_is_named(self) -> None:
         writer = JsonlWriter("/dev/full")
         with pytest.raises(OutputError) as caught:
