@@ -131,13 +131,13 @@ def _scan(
 ) -> None:
     """Every report to every writer, in the order of the inputs."""
     chosen = settings.load()
-    cache = None
+    cache, told = None, ""
     if chosen.cache and not args.no_cache:
         from detectors.cache import Cache, default_path
 
         cache = Cache(default_path())
-        if cache.notice:
-            progress.say(cache.notice)
+        if told := cache.notice:
+            progress.say(told)
     options: dict[str, Any] = {"jobs": jobs} if (jobs := args.jobs or chosen.jobs) else {}
     profile = args.profile or chosen.profile
     if profile == "auto":
@@ -156,6 +156,9 @@ def _scan(
                 writer.write(record, report)
             tally.add(record, report.cached)
             progress.update(tally)
+            if cache is not None and cache.notice not in ("", told):
+                told = cache.notice
+                progress.say(told)
 
 
 def _count_in_background(paths: list[str], progress: Progress, cancel: threading.Event, skip: set[str]) -> None:

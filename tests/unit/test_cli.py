@@ -82,6 +82,22 @@ def names(path: Path) -> list[str]:
     return [os.path.basename(r["path"]) for r in lines(path)]
 
 
+def test_a_cache_that_fails_on_the_way_is_told_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = MadeUpScanner.scan
+
+    def failing(self: MadeUpScanner, inputs: Iterable[Input], cancel: threading.Event) -> Iterator[Report]:
+        for number, found in enumerate(real(self, inputs, cancel)):
+            if number == 1 and self.options.cache is not None:
+                self.options.cache.notice = "Results are no longer kept between runs: disk full."
+            yield found
+
+    monkeypatch.setattr(MadeUpScanner, "scan", failing)
+    assert cli.main(["scan", str(folder)]) == 0
+    assert capsys.readouterr().err.count("no longer kept") == 1
+
+
 def test_all_scanned_is_0_and_some_not_is_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["scan", str(folder)]) == 0
     (folder / "bad.jpg").touch()
