@@ -71,6 +71,8 @@ def decide(findings: Sequence[Finding], bands: Bands) -> Verdict:
         reasons += [f.in_short for f in learned]
     else:
         band = _learned_band(scored, p, bands)
+        if band is Band.NO_SIGNS and any(f.state is State.FAILED for f in (*declared, *learned)):
+            band = Band.INCONCLUSIVE  # nobody looked where the strongest evidence would be
         reasons += [f.in_short for f in learned] + [_measured(band, bands)]
         if any(f.state is State.INCONCLUSIVE for f in declared):
             reasons += [f.in_short for f in declared if f.state is State.INCONCLUSIVE]

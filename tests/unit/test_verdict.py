@@ -85,6 +85,19 @@ def test_a_detector_that_failed_is_named_among_the_reasons() -> None:
     assert failed.says in decide([finding(Role.LEARNED, 0.1), failed], BANDS).reasons
 
 
+@pytest.mark.parametrize("role", [Role.DECLARED, Role.LEARNED])
+def test_no_signs_is_never_said_while_a_check_did_not_run(role: Role) -> None:
+    found = [finding(Role.LEARNED, 0.1), finding(Role.DECLARED, 0.0)]
+    assert decide(found, BANDS).band is Band.NO_SIGNS
+    v = decide([*found, finding(role, None, State.FAILED)], BANDS)
+    assert (v.band, v.p_synthetic) == (Band.INCONCLUSIVE, 0.1)
+
+
+@pytest.mark.parametrize("role", [Role.CONTEXT, Role.INTIMACY])
+def test_a_failed_check_that_never_counts_changes_no_band(role: Role) -> None:
+    assert decide([finding(Role.LEARNED, 0.1), finding(role, None, State.FAILED)], BANDS).band is Band.NO_SIGNS
+
+
 def test_a_prompt_is_not_among_the_reasons() -> None:
     found = Finding(
         "generation_parameters",
