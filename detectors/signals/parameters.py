@@ -59,7 +59,7 @@ class _Parameters:
         says = f"The file carries the settings of {generation.program}, an image generator"
         if details["model"]:
             says += f"; model {quoted(generation.model, 80)}"
-        details["in_short"] = says + (" (the prompt is under the technical details)." if details["prompt"] else ".")
+        details["in_short"] = says + ("; it holds the prompt as well." if details["prompt"] else ".")
         if details["prompt"]:
             says += f"; prompt {quoted(generation.prompt)}"
         return Finding(self.name, self.role, State.OK, 1.0, says + ".", details=details)
