@@ -175,17 +175,20 @@ def _cell(label: str, value: str) -> str:
 
 def _why(record: Mapping[str, Any], report: Report | None) -> str:
     reasons = "".join(f"<li>{_text(r)}</li>" for r in record["reasons"])
-    findings = "".join(_finding(f) for f in record["findings"])
+    # Without words taken from the file, where that is known: a prompt can be abusive, so it unfolds only on request.
+    known = report.analysis.findings if report is not None and report.analysis is not None else ()
+    in_short = {f.detector: f.in_short for f in known}
+    findings = "".join(_finding(f, in_short.get(f["detector"], f["says"])) for f in record["findings"])
     return (
         f'<details class="why"><summary>Reasons and details</summary><div><h3>Why</h3><ul>{reasons}</ul>'
         f"<h3>What was looked at</h3><dl>{findings}</dl>{_facts(record, report)}{_fingerprints(record)}</div></details>"
     )
 
 
-def _finding(finding: Mapping[str, Any]) -> str:
+def _finding(finding: Mapping[str, Any], says: str) -> str:
     name = words.detector(finding["detector"])
     state = words.STATES.get(finding["state"], finding["state"])
-    return f'<dt>{_text(name)}<br><span class="state">{_text(state)}</span></dt><dd>{_text(finding["says"])}</dd>'
+    return f'<dt>{_text(name)}<br><span class="state">{_text(state)}</span></dt><dd>{_text(says)}</dd>'
 
 
 def _facts(record: Mapping[str, Any], report: Report | None) -> str:

@@ -244,6 +244,17 @@ class TestHtml:
         write_all(HtmlWriter(str(path), None), [report()])
         assert "The error rates of this build are not known." in path.read_text("utf-8")
 
+    def test_a_prompt_unfolds_only_on_request(self, tmp_path: Path) -> None:
+        """A finding is told in short; the prompt is behind the second fold, with the other text from the file."""
+        path = tmp_path / "o.html"
+        details = {"in_short": "Made by X.", "prompt": "cruel words"}
+        write_all(HtmlWriter(str(path), BANDS), [report(says="Made by X; prompt “cruel words”.", details=details)])
+        before, fold, after = path.read_text("utf-8").partition("Show the text inside the file")
+        shown = before.partition("What was looked at")[2]
+        assert fold
+        assert "Made by X." in shown
+        assert "cruel words" in after
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
