@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -120,7 +121,8 @@ class Session(QObject):
         if isinstance(error, CounterproofError):
             self.failed.emit(error.message, error.remedy)
             return
-        log.error("scanning ended", exc_info=error)
+        # Where it happened, without the error's own text: that may name a file.
+        log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
         self.failed.emit(
             translate("session", "Checking stopped because of a fault in Counterproof. Your files are not changed."),
             translate("session", "Close Counterproof, open it again, and add the files once more."),
