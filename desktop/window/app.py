@@ -7,21 +7,14 @@ import signal
 import sys
 from pathlib import Path
 
-from desktop import system_libraries
-
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "counterproof.svg"
 
 
 def run(paths: list[str]) -> int:
     """Opens the window on `paths` (files, folders, or none) and gives the exit status when it is closed.
 
-    When no window can open here it says why in one line on stderr and gives 1. Qt is imported only after that check,
-    because Qt aborts the process when a library is missing.
+    Qt aborts the process when a library is missing, so `desktop.cli` asks `desktop.system_libraries` first.
     """
-    problem = system_libraries.problem()
-    if problem is not None:
-        print(f"counterproof: {problem}", file=sys.stderr)
-        return 1
     from PySide6.QtCore import QCoreApplication, QSettings, QTimer
     from PySide6.QtGui import QIcon
     from PySide6.QtWidgets import QApplication

@@ -73,14 +73,6 @@ def test_the_check_sees_what_qt_writes_by_itself(tmp_path: Path) -> None:
     assert files(tmp_path) != []
 
 
-def test_without_a_screen_it_says_so_and_gives_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("desktop.system_libraries.problem", lambda: "There is no screen here.")
-    assert app.run([]) == 1
-    assert capsys.readouterr().err == "counterproof: There is no screen here.\n"
-
-
 def test_the_icon_is_there() -> None:
     assert app.ICON.is_file()
 
