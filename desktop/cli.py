@@ -20,6 +20,9 @@ examples:
   counterproof scan folder --html report.html        a folder, as a page to read and print
   find . -name '*.webp' -print0 | counterproof scan - --jsonl results.jsonl
 
+If anyone in a picture may be under 18, please do not check it here and do not copy it. takeitdown.ncmec.org helps from
+anywhere, and inhope.org lists the hotline near you.
+
 The results hold file names and fingerprints of the pictures, so keep them as private as the pictures.
 exit status: 0 every file was checked, 1 some were not, 2 the command was not understood or could not start,
 130 stopped with Ctrl-C (what was done is kept)"""

@@ -388,6 +388,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     for argv, said in (
         (["--help"], "check files and folders"),
         (["scan", "--help"], "exit status"),
+        (["scan", "--help"], "under 18"),
         (["--version"], "0."),
     ):
         with pytest.raises(SystemExit) as stopped:
