@@ -21,7 +21,16 @@ from detectors.inputs import Input, read_file
 from detectors.intake.limits import Limits
 from detectors.intake.pool import Pool
 from detectors.intake.process import WorkerDied
-from detectors.intake.protocol import Outcome, ProtocolError, error_of, malformed_answer, outcome_of, pack, unpack
+from detectors.intake.protocol import (
+    MAX_PREVIEW_SIDE,
+    Outcome,
+    ProtocolError,
+    error_of,
+    malformed_answer,
+    outcome_of,
+    pack,
+    unpack,
+)
 from detectors.intake.sandbox import Protection
 from detectors.report import Report
 from detectors.verdict import Bands, decide
@@ -131,6 +140,7 @@ class Scanner:
     def preview(self, path: str, longest: int, blurred: bool) -> Preview:
         """The picture at most `longest` px, or only a grey veil of it. Any thread may ask. Raises CounterproofError."""
         data = read_file(path, self.options.limits)
+        longest = min(longest, MAX_PREVIEW_SIDE)
         request = {"op": "preview", "sha256": hashlib.sha256(data).hexdigest(), "longest": longest, "blurred": blurred}
         try:
             with self._one_preview, self._preview_pool.worker() as worker:

@@ -19,8 +19,9 @@ from detectors.report import Analysis
 
 # A header holds findings, metadata and a few hundred regions: tens of KB. The cap only stops a runaway.
 MAX_HEADER = 8 * 1024 * 1024
-# The largest answer is a preview: 4096 x 4096 RGB.
-MAX_ANSWER_PAYLOAD = 4096 * 4096 * 3
+# The largest answer is a preview, in RGB. Few screens are larger than this.
+MAX_PREVIEW_SIDE = 4096
+MAX_ANSWER_PAYLOAD = MAX_PREVIEW_SIDE * MAX_PREVIEW_SIDE * 3
 _LENGTHS = struct.Struct(">II")
 _MAX_TEXT = 2000
 _LEVELS = ("explicit", "suggestive", "none_found")

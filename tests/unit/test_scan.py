@@ -436,6 +436,14 @@ def _detail(rgb: bytes) -> float:
     return sum(abs(a - b) for a, b in itertools.pairwise(row)) / len(row)
 
 
+def test_preview_for_a_vast_screen_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4200, 4200), "green").save(path, compress_level=1)
+    with Scanner(ScanOptions(jobs=1)) as scanner:
+        shown = scanner.preview(str(path), 8000, blurred=False)
+    assert (shown.width, shown.height) == (4096, 4096)
+
+
 def test_preview_of_a_small_picture_is_not_enlarged(pictures: list[str]) -> None:
     with Scanner(options()) as scanner:
         for blurred in (True, False):
