@@ -7,7 +7,17 @@ import signal
 import sys
 from pathlib import Path
 
+from desktop import settings
+from detectors.finding import Profile
+from detectors.scan import ScanOptions, cores
+
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "counterproof.svg"
+
+
+def scan_options(chosen: settings.Settings) -> ScanOptions:
+    """How the window scans. It keeps no results between runs, and takes `auto` for `fast`: it is mostly for folders."""
+    profile = Profile.FAST if chosen.profile == "auto" else Profile(chosen.profile)
+    return ScanOptions(profile=profile, jobs=chosen.jobs or cores(), limits=chosen.limits)
 
 
 def run(paths: list[str]) -> int:
@@ -23,7 +33,7 @@ def run(paths: list[str]) -> int:
     from desktop.window.main_window import MainWindow
     from desktop.window.session import Session
     from detectors.inputs import find_inputs
-    from detectors.scan import Scanner, ScanOptions
+    from detectors.scan import Scanner
 
     # Qt's file dialog would write the folders that were visited into the user's settings. There is no such place.
     QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, os.devnull)
@@ -34,7 +44,7 @@ def run(paths: list[str]) -> int:
     app.setApplicationDisplayName("Counterproof")
     app.setWindowIcon(QIcon(str(ICON)))
     words.use_translator(QCoreApplication.translate)
-    window = MainWindow(Session(lambda: Scanner(ScanOptions()), find_inputs))
+    window = MainWindow(Session(lambda: Scanner(scan_options(settings.load())), find_inputs))
     window.show()
     QTimer.singleShot(0, window, lambda: window.add(paths))
     try:

@@ -15,12 +15,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from desktop.settings import Settings
 from desktop.window import app
 from desktop.window.main_window import MainWindow
 from desktop.window.reveal import Stage
 from desktop.window.session import Session
 from desktop.window.table import Column
+from detectors.finding import Profile
 from detectors.inputs import find_inputs
+from detectors.intake.limits import Limits
 from detectors.scan import Scanner, ScanOptions
 from detectors.verdict import Bands
 
@@ -71,6 +74,13 @@ def test_the_check_sees_what_qt_writes_by_itself(tmp_path: Path) -> None:
     ended = drive(tmp_path, "from PySide6.QtCore import QSettings; QSettings.setPath = lambda *a: None")
     assert ended.returncode == 0, ended.stderr
     assert files(tmp_path) != []
+
+
+def test_the_settings_hold_in_the_window_too() -> None:
+    limits = Limits(max_bytes=1000)
+    options = app.scan_options(Settings(jobs=3, profile="thorough", limits=limits))
+    assert (options.jobs, options.profile, options.limits) == (3, Profile.THOROUGH, limits)
+    assert app.scan_options(Settings()) == ScanOptions()
 
 
 def test_the_icon_is_there() -> None:
