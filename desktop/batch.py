@@ -17,7 +17,7 @@ from desktop.cli import DONE, INTERRUPTED, SOME_NOT, USAGE
 from desktop.listing import is_direct, listed
 from desktop.output import jsonl, words
 from desktop.output.progress import Progress
-from desktop.output.writer import OutputError, Tally, Writer, check_replaceable
+from desktop.output.writer import OutputError, Tally, Writer, check_replaceable, forget_stdout
 from detectors.errors import CounterproofError
 from detectors.finding import Profile
 from detectors.inputs import Input
@@ -196,8 +196,7 @@ def _reader_gone(writers: list[Writer], tally: Tally, progress: Progress) -> int
     for writer in writers:
         with contextlib.suppress(CounterproofError, BrokenPipeError):
             writer.finish(tally)
-    # Python would flush once more at exit, and complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    forget_stdout()
     return SOME_NOT
 
 

@@ -6,6 +6,7 @@ and no Qt, and starts like a small tool.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ exit status: 0 every file was checked, 1 some were not, 2 the command was not un
 def main(argv: list[str] | None = None) -> int:
     """Run one verb and return the exit status. With no verb, the window opens."""
     argv = sys.argv[1:] if argv is None else argv
+    _open_closed_streams()
     if argv[:1] == ["--worker"]:  # the frozen build has one executable, and starts itself as its own worker
         from detectors.intake import worker
 
@@ -41,8 +43,20 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv or ["window"])
     try:
         return _run(args)
+    except BrokenPipeError:  # whoever read `doctor` has had enough
+        from desktop.output.writer import forget_stdout
+
+        forget_stdout()
+        return SOME_NOT
     except KeyboardInterrupt:  # before or after the scan itself, which has its own way of stopping
         return INTERRUPTED
+
+
+def _open_closed_streams() -> None:
+    """Point closed standard streams at nothing, or a file of results gets their number, and with it the messages."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open until the process ends
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from desktop.output import words
-from desktop.output.writer import Tally
+from desktop.output.writer import Tally, cannot_write
 from detectors.report import Report
 
 _WIDTHS = (21, 15, 11, 6)
@@ -28,7 +28,7 @@ class TableWriter:
         self._last: Mapping[str, Any] | None = None
 
     def write(self, record: Mapping[str, Any], report: Report | None) -> None:  # noqa: ARG002 - the record is enough
-        """One row; for a file that was not checked, the reason and the remedy under it."""
+        """One row; for a file that was not checked, the reason and the remedy under it. Raises OutputError."""
         if self._last is None:
             self._print(self._row("Verdict", "Likelihood", "Intimacy", "Format", "File"), "2")
         self._last = record
@@ -87,5 +87,10 @@ class TableWriter:
 
     def _print(self, text: str, style: str = "") -> None:
         styled = f"\x1b[{style}m{text}\x1b[0m" if self._styled and style else text
-        self._out.write(styled + "\n")
-        self._out.flush()
+        try:
+            self._out.write(styled + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise cannot_write("-", error) from error

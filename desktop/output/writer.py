@@ -108,6 +108,9 @@ def check_replaceable(path: str, marks: tuple[bytes, ...]) -> None:
 def cannot_write(path: str, error: OSError) -> OutputError:
     """The error for a place that cannot be written, with the system's own reason."""
     name, parent = words.visible(path), os.path.dirname(os.path.abspath(path))
+    if path == "-":
+        name = "Standard output"
+        forget_stdout()
     if not os.path.isdir(parent):
         return OutputError(
             "output_folder_missing",
@@ -119,6 +122,11 @@ def cannot_write(path: str, error: OSError) -> OutputError:
         f"{name} cannot be written ({error.strerror or error}).",
         "Choose another place, or free some space there.",
     )
+
+
+def forget_stdout() -> None:
+    """Lead standard output nowhere once it has failed: Python would flush it once more at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _private(path: str, flags: int) -> int:

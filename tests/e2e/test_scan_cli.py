@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.conftest import ROOT
 
 PATIENCE = 120.0
 HEAVY = {"numpy", "PIL", "PySide6", "onnxruntime", "cv2", "c2pa", "pillow_heif", "nudenet"}
@@ -171,6 +174,35 @@ def test_a_reader_that_goes_away_is_no_drama(many: Path) -> None:
 
 
 @posix
+@posix
+@pytest.mark.parametrize("more", [[], ["--jsonl", "-"], ["--csv", "-"]])
+def test_a_full_disk_behind_standard_output_is_told_in_one_line(demo: Path, more: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command(demo / "01-plain-photo-cat.jpg", *more), stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE
+        )
+    assert done.returncode in (1, 2)
+    assert done.stderr.decode().startswith("Standard output cannot be written (No space left on device).")
+    assert done.stderr.count(b"\n") == 1
+
+
+@posix
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_put_nothing_into_the_results(closed: str, demo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.jsonl"
+    call = shlex.join(map(str, command(demo / "01-plain-photo-cat.jpg", demo / "14-cut-short.jpg", "--jsonl", out)))
+    done = subprocess.run(["sh", "-c", f"{call} {closed}"], timeout=PATIENCE, stderr=subprocess.PIPE)
+    assert done.returncode == 1, done.stderr
+    assert len(lines(out.read_bytes())) == 2
+
+
+@posix
+def test_a_reader_that_leaves_the_doctor_is_no_drama() -> None:
+    call = shlex.join([sys.executable, "-m", "desktop", "doctor"])
+    done = subprocess.run(["sh", "-c", f"{call} | head -n 1"], capture_output=True, timeout=PATIENCE, cwd=ROOT)
+    assert (done.stdout, done.stderr) == (b"Version\n", b"")
+
+
 def test_a_list_with_names_of_every_kind(demo: Path, tmp_path: Path) -> None:
     source = next(iter(sorted(demo.glob("01*")))).read_bytes()
     names = [b"plain.jpg", b"caf\xe9.jpg", b"two\nlines.jpg", b" -dash.jpg"]
