@@ -45,11 +45,6 @@ class Directories:
         self.first = int(struct.unpack_from(order + ("Q" if self._big else "I"), head, 8 if self._big else 4)[0])
         self.broken = False
 
-    @property
-    def little_endian(self) -> bool:
-        """Whether numbers are stored least significant byte first."""
-        return self._order == "<"
-
     def read(self, offset: int) -> dict[int, Raw]:
         """The entries by tag at a byte offset; entries that point outside are skipped. Raises struct.error."""
         count, start, step = self._count(offset)
