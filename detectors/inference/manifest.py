@@ -67,8 +67,7 @@ class ModelEntry:
     """One model. `file` is relative to models/, or to the installed package `package` where that is given.
 
     `inputs` maps the input's name to its shape, a number where it is fixed and None where it is free.
-    `calibration` and `bands` are None for models whose scores are used as they are. `view_weights` sum to 1 and say
-    how much each view of one picture counts; empty where a picture has one view.
+    `calibration` and `bands` are None for models whose scores are used as they are.
     """
 
     id: str
@@ -81,7 +80,6 @@ class ModelEntry:
     preprocess: str
     inputs: Mapping[str, tuple[int | None, ...]]
     outputs: tuple[str, ...]
-    view_weights: tuple[float, ...]
     calibration: Calibration | None
     bands: Bands | None
     golden: str | None
@@ -170,9 +168,6 @@ def _entry(row: Mapping[str, Any]) -> ModelEntry:
     sha256 = str(row["sha256"])
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise ValueError("sha256 must be 64 lower-case hex digits")
-    weights = tuple(float(w) for w in row.get("view_weights", ()))
-    if weights and not math.isclose(sum(weights), 1):
-        raise ValueError("the weights of the views must sum to 1")
     return ModelEntry(
         id=str(row["id"]),
         file=str(row["file"]),
@@ -184,7 +179,6 @@ def _entry(row: Mapping[str, Any]) -> ModelEntry:
         preprocess=str(row["preprocess"]),
         inputs={i["name"]: tuple(d if isinstance(d, int) else None for d in i["shape"]) for i in row["input"]},
         outputs=tuple(row["outputs"]),
-        view_weights=weights,
         calibration=None if table is None else Calibration(tuple(table["raw"]), tuple(table["probability"])),
         bands=None if bands is None else Bands(**bands),
         golden=row.get("golden"),

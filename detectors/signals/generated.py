@@ -1,7 +1,8 @@
-"""Is the whole picture the output of an image generator? A small convolutional network on two views.
+"""Is the whole picture the output of an image generator? Two views through one network, and a linear probe on both.
 
-The score is a calibrated probability; the table that calibrates it and the thresholds lie in models/manifest.toml.
-A high score must also survive a smaller and a recompressed copy, otherwise the finding says that it did not.
+The fast profile runs a small convolutional network, the thorough one the first blocks of CLIP's image tower. The score
+is a calibrated probability; tables and thresholds lie in models/manifest.toml. A high score must also survive a smaller
+and a recompressed copy, otherwise the finding says that it did not.
 """
 
 from __future__ import annotations
@@ -11,20 +12,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Role, State
 from detectors.inference import sessions
-from detectors.inference.manifest import REMEDY, Calibration, ModelEntry, entry
+from detectors.inference.manifest import REMEDY, ModelEntry, bands, entry
 from detectors.inference.preprocess import PREPROCESS, canonical
 
 if TYPE_CHECKING:
     from detectors.intake.picture import Picture
     from detectors.verdict import Bands
 
-MODEL = "generated-lite0"
+MODELS = {Profile.FAST: "generated-lite0", Profile.THOROUGH: "generated-clip"}
 SMALLEST = 96  # px, short side: below this no held-out picture was measured
 FLAT = 3.0  # grey levels of deviation: a blank page, not a photograph
 VIEWS = ("whole", "detail")
@@ -51,9 +51,9 @@ def stability_copies(small: Image.Image) -> dict[str, Image.Image]:
     }
 
 
-def steady(copies: Sequence[float], bands: Bands) -> bool:
+def steady(copies: Sequence[float], limits: Bands) -> bool:
     """Whether a likely picture's copies still stand nearer to `likely` than to `clear`; all are probabilities."""
-    return min(copies) >= (bands.likely + bands.clear) / 2
+    return min(copies) >= (limits.likely + limits.clear) / 2
 
 
 class Generated:
@@ -63,57 +63,49 @@ class Generated:
     role = Role.LEARNED
 
     def find(self, picture: Picture, profile: Profile) -> Finding:
-        """The finding for one picture. Raises SetupError when the model is missing, altered or not calibrated."""
+        """The finding for one picture. Raises SetupError when a model is missing, altered or not calibrated."""
         if min(picture.media.width, picture.media.height) < SMALLEST or min(picture.rgb.shape[:2]) < SMALLEST // 2:
             return self._finding(State.NOT_APPLICABLE, None, TOO_SMALL)
         small = canonical(picture.rgb)
         if float(np.asarray(small.convert("L")).std()) < FLAT:
             return self._finding(State.NOT_APPLICABLE, None, BLANK)
-        model = entry(MODEL)
-        bands, calibration = model.bands, model.calibration
-        if bands is None or calibration is None:
-            raise SetupError("model_uncalibrated", f"The model {MODEL} has no calibration.", REMEDY)
-        views = _logits(model, [small])[0]
-        score = calibration(_raw(model, views))
-        details: dict[str, Any] = {
-            "raw": dict(zip(VIEWS, (round(float(v), 4) for v in views), strict=True)),
-            "thresholds": {"likely": bands.likely, "clear": bands.clear},
-        }
-        if score < bands.likely and profile is Profile.FAST:
-            return self._finding(State.OK, score, UNSURE if score >= bands.clear else CLEAR, details)
-        copies = _copy_scores(model, calibration, small)
+        limits, model = bands(), entry(MODELS[profile])
+        score, raw = _score(model, small)
+        details: dict[str, Any] = {"raw": raw, "thresholds": {"likely": limits.likely, "clear": limits.clear}}
+        if score < (limits.clear if profile is Profile.THOROUGH else limits.likely):
+            return self._finding(State.OK, score, CLEAR if score < limits.clear else UNSURE, details, model)
+        copies = {name: round(_score(model, copy)[0], 4) for name, copy in stability_copies(small).items()}
         details["stability"] = copies
-        if score < bands.likely:
-            return self._finding(State.OK, score, UNSURE if score >= bands.clear else CLEAR, details)
-        if not steady(tuple(copies.values()), bands):
-            return self._finding(State.INCONCLUSIVE, score, UNSTEADY, details)
-        return self._finding(State.OK, score, LIKELY, details)
+        if score < limits.likely:
+            return self._finding(State.OK, score, UNSURE, details, model)
+        if not steady(tuple(copies.values()), limits):
+            return self._finding(State.INCONCLUSIVE, score, UNSTEADY, details, model)
+        return self._finding(State.OK, score, LIKELY, details, model)
 
     def _finding(
-        self, state: State, score: float | None, says: str, details: Mapping[str, Any] | None = None
+        self,
+        state: State,
+        score: float | None,
+        says: str,
+        details: Mapping[str, Any] | None = None,
+        model: ModelEntry | None = None,
     ) -> Finding:
-        model = None if score is None else entry(MODEL).ref
-        return Finding(self.name, self.role, state, score, says, model=model, details=details or {})
+        ref = None if model is None else model.ref
+        return Finding(self.name, self.role, state, score, says, model=ref, details=details or {})
 
 
-def _logits(model: ModelEntry, pictures: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
-    """Raw scores (pictures, 2 views) of canonical pictures. One view at a time: a batch is no faster and needs more."""
+def _score(model: ModelEntry, small: Image.Image) -> tuple[float, dict[str, float]]:
+    """Calibrated probability of a canonical picture, and what each view added to the raw score.
+
+    The model's output has a column for each view that it was given. One view at a time: a batch is no faster here, and
+    needs more memory.
+    """
+    if model.calibration is None:
+        raise SetupError("model_uncalibrated", f"The model {model.id} has no calibration.", REMEDY)
     (name,) = model.inputs
-    views = [v for p in pictures for v in PREPROCESS[model.preprocess](np.asarray(p))]
-    scores = [sessions.run(model.id, {name: v[np.newaxis]})[0] for v in views]
-    return np.concatenate(scores).reshape(len(pictures), len(VIEWS))
-
-
-def _copy_scores(model: ModelEntry, calibration: Calibration, small: Image.Image) -> dict[str, float]:
-    """Calibrated score of each copy by name."""
-    copies = stability_copies(small)
-    logits = _logits(model, list(copies.values()))
-    return {name: round(calibration(_raw(model, views)), 4) for name, views in zip(copies, logits, strict=True)}
-
-
-def _raw(model: ModelEntry, views: npt.NDArray[np.float32]) -> float:
-    """The views' logits as one, by the weights in the manifest."""
-    return float(np.dot(views, np.asarray(model.view_weights, np.float32)))
+    pixels = PREPROCESS[model.preprocess](np.asarray(small))
+    added = [float(sessions.run(model.id, {name: v[np.newaxis]})[0][0, k]) for k, v in enumerate(pixels)]
+    return model.calibration(sum(added)), {n: round(a, 4) for n, a in zip(VIEWS, added, strict=True)}
 
 
 detector = Generated()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 BEGIN, END = "<!-- figures: written by models/training/evaluate.py -->", "<!-- end of figures -->"
-COPIES = ("messenger", "untouched")
+COPIES = {"messenger": "fast, degraded", "untouched": "fast, untouched", "thorough": "thorough, degraded"}
 
 
 def _interval(values: list[float]) -> str:
@@ -18,37 +18,38 @@ def _percent(value: float) -> str:
     return f"{value * 100:.1f} %"
 
 
+def _row(first: str, cells: list[str]) -> str:
+    return f"| {' | '.join([first, *cells])} |"
+
+
 def render(figures: Mapping[str, Any]) -> str:
     """All figures as Markdown."""
-    bands = figures["bands"]
+    bands, columns = figures["bands"], [figures[kind] for kind in COPIES if kind in figures]
     lines = [
         f"Out of fold ({figures['folds']} folds, every generator and every source held out once): "
-        f"{figures['synthetic']} synthetic pictures, {figures['real']} photographs. Seed {figures['seed']}. "
+        f"{figures['synthetic']} synthetic pictures and {figures['real']} photographs, matched for size out of "
+        f"{figures['trained_on']}. Seed {figures['seed']}. "
         "Intervals: 95 %, resampling pictures.",
         "",
-        "| | messenger-degraded | untouched |",
-        "| --- | --- | --- |",
+        _row("", [name for kind, name in COPIES.items() if kind in figures]),
+        _row("---", ["---"] * len(columns)),
     ]
-    m, u = (figures[k] for k in COPIES)
     for name, key in (("AUC", "auc"), ("recall at 1 % false positives", "recall_1"), ("recall at 5 %", "recall_5")):
-        cells = (f"{c[key]:.3f} ({_interval(c[key + '_interval'])})" for c in (m, u))
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    folds = (", ".join(f"{v:.3f}" for v in c["auc_per_fold"]) for c in (m, u))
-    lines.append(f"| AUC of each fold | {' | '.join(folds)} |")
-    lines.append(f"| calibration error | {m['calibration_error']:.3f} | {u['calibration_error']:.3f} |")
+        lines.append(_row(name, [f"{c[key]:.3f} ({_interval(c[key + '_interval'])})" for c in columns]))
+    lines.append(_row("AUC of each fold", [", ".join(f"{v:.3f}" for v in c["auc_per_fold"]) for c in columns]))
+    lines.append(_row("calibration error", [f"{c['calibration_error']:.3f}" for c in columns]))
     for name, key in (
         ("photographs in `likely_synthetic`", "false_positive_rate"),
         ("synthetic in `likely_synthetic`", "recall"),
         ("synthetic in `no_signs`", "miss_rate"),
         ("photographs `inconclusive`", "inconclusive_real"),
         ("synthetic `inconclusive`", "inconclusive_synthetic"),
-        ("over the threshold, but unsteady", "unsteady"),
     ):
-        lines.append(f"| {name} | {_percent(m['shipped'][key])} | {_percent(u['shipped'][key])} |")
+        lines.append(_row(name, [_percent(c["shipped"][key]) for c in columns]))
     lines += [
         "",
         f"Operating point: `likely_synthetic` from {bands['likely']}, `no_signs` below {bands['clear']}. "
-        f"Encoder traces alone (sides, shape, JPEG tables, file size of the degraded copies): AUC "
+        f"Size and encoder traces alone (short side, JPEG tables of the degraded copies): AUC "
         f"{figures['leak_auc']:.3f}.",
         "",
         "| step, messenger-degraded | AUC | recall at 1 % | at 5 % |",
@@ -58,16 +59,21 @@ def render(figures: Mapping[str, Any]) -> str:
         lines.append(f"| {name} | {step['auc']:.3f} | {step['recall_1']:.3f} | {step['recall_5']:.3f} |")
     lines += [
         "",
-        "| generator | pictures | AUC degraded | AUC untouched | recall as shipped |",
-        "| --- | --- | --- | --- | --- |",
+        _row("generator", ["pictures", *(f"AUC, {name}" for kind, name in COPIES.items() if kind in figures)]),
+        _row("---", ["---"] * (1 + len(columns))),
     ]
-    for g, value in sorted(m["auc_per_generator"].items(), key=lambda kv: kv[1]):
-        recall, other = m["recall_per_generator"][g], u["auc_per_generator"][g]
-        lines.append(f"| {g} | {m['pictures'][g]} | {value:.3f} | {other:.3f} | {_percent(recall)} |")
-    lines += ["", "| source | photographs | false positives, degraded | untouched |", "| --- | --- | --- | --- |"]
-    for g, value in sorted(m["false_positive_rate_per_source"].items(), key=lambda kv: -kv[1]):
-        other = u["false_positive_rate_per_source"][g]
-        lines.append(f"| {g} | {m['pictures'][g]} | {_percent(value)} | {_percent(other)} |")
+    first = columns[0]
+    for g, _ in sorted(first["auc_per_generator"].items(), key=lambda kv: kv[1]):
+        cells = [f"{c['auc_per_generator'][g]:.3f}" for c in columns]
+        lines.append(_row(g, [str(first["pictures"][g]), *cells]))
+    lines += [
+        "",
+        _row("source", ["pictures", *(f"false positives, {name}" for kind, name in COPIES.items() if kind in figures)]),
+        _row("---", ["---"] * (1 + len(columns))),
+    ]
+    for g, _ in sorted(first["false_positive_rate_per_source"].items(), key=lambda kv: -kv[1]):
+        cells = [_percent(c["false_positive_rate_per_source"][g]) for c in columns]
+        lines.append(_row(g, [str(first["pictures"][g]), *cells]))
     return "\n".join(lines)
 
 

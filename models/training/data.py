@@ -85,6 +85,36 @@ def pixels(path: Path) -> npt.NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
+def size_bins(short: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Which of 16 bins of equal count each short side falls in, 0..15; (n,)."""
+    edges = np.quantile(short, np.linspace(0, 1, 17)[1:-1])
+    return np.asarray(np.searchsorted(edges, short), np.int64)
+
+
+def size_matched(bins: npt.NDArray[np.int64], label: npt.NDArray[np.int64], seed: int = 3) -> npt.NDArray[np.int64]:
+    """Indices of a subset with as many synthetic pictures as photographs in every bin of size, drawn at random."""
+    rng, kept = np.random.default_rng(seed), []
+    for b in np.unique(bins):
+        both = [np.flatnonzero((bins == b) & (label == y)) for y in (0, 1)]
+        count = min(len(k) for k in both)
+        kept += [rng.choice(k, count, replace=False) for k in both]
+    return np.sort(np.concatenate(kept))
+
+
+def size_weights(
+    bins: npt.NDArray[np.int64], label: npt.NDArray[np.int64], weight: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The weights, changed so that in every bin of size both classes weigh the same. Sums to 1."""
+    out = np.zeros_like(weight)
+    for b in np.unique(bins):
+        both = [(bins == b) & (label == y) for y in (0, 1)]
+        mass = min(weight[k].sum() for k in both)
+        for k in both:
+            if mass > 0:
+                out[k] = weight[k] * mass / weight[k].sum()
+    return out / out.sum()
+
+
 def group_weights(chosen: list[Item]) -> npt.NDArray[np.float64]:
     """Sampling weight per item: classes alike; within a class each group by the square root of its size. Sums to 1."""
     sizes: dict[tuple[int, str], int] = {}

@@ -15,124 +15,44 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from PIL import Image
 
 from detectors.inference.manifest import Calibration
-from detectors.inference.preprocess import LONG_SIDE, PREPROCESS, canonical
+from detectors.inference.preprocess import canonical, two_views
 from detectors.signals.generated import stability_copies, steady
 from detectors.verdict import Bands
-from models.training import card, data, degrade, metrics
-from models.training.export import PREPROCESS_ID, to_onnx
+from models.training import card, data, export, metrics, probes, teacher
 
-SEED = 20260101
-COPIES = ("untouched", "messenger")
+COPIES = ("messenger", "untouched")
 ENOUGH = 20  # a group with fewer pictures is counted in the pool, but gets no figure of its own
 LEAK_LIMIT = 0.65
 LOWEST_LIKELY = 0.0  # mean logit that no threshold at 1 % false positives comes near; checked below
-AXES = 500  # of wide features, in a probe
 MISSED = 0.10  # at most this share of synthetic pictures may fall in `no_signs`
 
 Floats = npt.NDArray[np.float64]
 
 
-def messenger_file(original: npt.NDArray[np.uint8], sides: list[int], index: int) -> bytes:
-    """The degraded copy of picture `index`; the same bytes in every run."""
-    return degrade.messenger(Image.fromarray(original), sides, np.random.default_rng((SEED, index)))
-
-
-def fold_scores(run: int, all_items: list[data.Item]) -> dict[str, Floats]:
-    """Logits of one held-out fold, kept in the cache: for each kind of copy (n, 3 pictures, 2 views).
-
-    The three pictures are the copy itself and its two stability copies; NaN where the product would not look at them.
-    """
-    weights = data.cache_dir() / f"lite0-{run}.pt"
-    kept = data.cache_dir() / f"scores-{run}.npz"
-    if kept.exists() and kept.stat().st_mtime > weights.stat().st_mtime:
-        with np.load(kept) as found:
-            return {k: found[k] for k in COPIES}
-    graph = weights.with_suffix(".onnx")
-    to_onnx(weights, graph)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # as the product does; run folds side by side to use more cores
-    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    sides = photo_sides(all_items)
-    rows: dict[str, list[Floats]] = {k: [] for k in COPIES}
-    for k, item in enumerate(all_items):
-        if item.fold != run:
-            continue
-        original = data.pixels(item.path)
-        with Image.open(io.BytesIO(messenger_file(original, sides, k))) as copy:
-            degraded = np.asarray(copy.convert("RGB"))
-        for kind, rgb in zip(COPIES, (original, degraded), strict=True):
-            small = canonical(rgb)
-            logits = [session.run(None, {"pixels": PREPROCESS[PREPROCESS_ID](rgb)})[0]]
-            if logits[0].mean() > LOWEST_LIKELY:
-                copies = stability_copies(small).values()
-                logits += [session.run(None, {"pixels": PREPROCESS[PREPROCESS_ID](np.asarray(c))})[0] for c in copies]
-            else:
-                logits += [np.full(2, np.nan)] * 2
-            rows[kind].append(np.stack(logits))
-    scores = {k: np.stack(v).astype(np.float64) for k, v in rows.items()}
-    np.savez(kept, **scores)  # type: ignore[arg-type]
-    return scores
-
-
-def photo_sides(all_items: list[data.Item]) -> list[int]:
-    """Long sides of all photographs, from which target sizes are drawn."""
-    sides = []
-    for item in all_items:
-        if item.label == 0:
-            with Image.open(item.path) as image:
-                sides.append(max(image.size))
-    return sides
-
-
 def traces(all_items: list[data.Item]) -> Floats:
-    """What the encoder alone tells of the degraded copies: canonical sides, shape, JPEG tables, file size; (n, 6)."""
-    sides = photo_sides(all_items)
+    """What encoder and size alone tell of what the network sees of a degraded copy, which is squares cut from it: its
+    short side, which decides how much a view is shrunk or enlarged, and its JPEG tables; (n, 3)."""
+    sides = teacher.photo_sides(all_items)
     rows = []
     for k, item in enumerate(all_items):
-        content = messenger_file(data.pixels(item.path), sides, k)
+        content = teacher.messenger_file(data.pixels(item.path), sides, k)
         with Image.open(io.BytesIO(content)) as image:
-            tables, (w, h) = image.quantization, image.size
-        long_side, short = min(LONG_SIDE, max(w, h)), min(w, h)
-        rows.append([long_side, short, w / h, np.mean(tables[0]), np.mean(tables[1]), np.log(len(content))])
+            tables, short = image.quantization, min(image.size)
+        rows.append([short, np.mean(tables[0]), np.mean(tables[1])])
     return np.array(rows, np.float64)
 
 
-def leak(all_items: list[data.Item]) -> float:
-    """ROC area, out of fold, of a classifier on `traces` alone: squares and products too, so that it may bend."""
+def leak(all_items: list[data.Item], kept: npt.NDArray[np.int64]) -> float:
+    """ROC area on the `kept` pictures, out of fold, of a classifier on `traces`: with products, so that it may bend."""
     x = traces(all_items)
     x = (x - x.mean(0)) / x.std(0)
     x = np.concatenate([x, *(x * np.roll(x, s, 1) for s in range(x.shape[1] // 2 + 1))], 1)
     x = (x - x.mean(0)) / x.std(0)
-    return metrics.auc(held_out_probe(x, all_items, 1e-3), labels(all_items))
-
-
-def held_out_probe(x: Floats, all_items: list[data.Item], ridge: float) -> Floats:
-    """Logits of a group-weighted linear probe on features (n, d), each picture scored by a probe that never saw it."""
-    y, fold = labels(all_items), np.array([i.fold for i in all_items])
-    out = np.zeros(len(y))
-    for f in range(data.FOLDS):
-        chosen = data.training_items(all_items, f)
-        weight = data.group_weights([all_items[k] for k in chosen])
-        beta = probe(x[chosen], y[chosen], weight, ridge)
-        out[fold == f] = x[fold == f] @ beta[:-1] + beta[-1]
-    return out
-
-
-def probe(x: Floats, y: npt.NDArray[np.int64], weight: Floats, ridge: float) -> Floats:
-    """Coefficients (d + 1,) of a linear probe; wide features are first turned onto their main axes, and back after."""
-    if x.shape[1] <= AXES:
-        return metrics.logistic(x, y, weight, ridge)
-    centre = x.mean(0)
-    values, vectors = np.linalg.eigh((x - centre) @ (x - centre).T)
-    top = slice(len(values) - AXES, None)
-    axes = (x - centre).T @ (vectors[:, top] / np.sqrt(values[top]))
-    beta = metrics.logistic((x - centre) @ axes, y, weight, ridge)
-    wide = axes @ beta[:-1]
-    return np.append(wide, beta[-1] - centre @ wide)
+    (scores,), _ = probes.out_of_fold([x], all_items, 1e-3)
+    return metrics.auc(scores[kept], labels(all_items)[kept])
 
 
 def labels(all_items: list[data.Item]) -> npt.NDArray[np.int64]:
@@ -140,22 +60,22 @@ def labels(all_items: list[data.Item]) -> npt.NDArray[np.int64]:
     return np.array([i.label for i in all_items])
 
 
-def view_weights(logits: Floats, y: npt.NDArray[np.int64]) -> list[float]:
-    """How much the whole view and the detail count, from a balanced logistic fit on logits (n, 2); they sum to 1."""
-    spread = logits.std(0)
-    beta = metrics.logistic(logits / spread, y, metrics.balanced(y), 1e-4)[:2] / spread
-    whole = round(float(np.clip(beta[0] / beta.sum(), 0, 1)), 2)
-    return [whole, round(1 - whole, 2)]
-
-
 def table(raw: Floats, y: npt.NDArray[np.int64]) -> dict[str, list[float]]:
-    """Platt's curve as the table that the manifest holds."""
-    slope, intercept = metrics.platt(raw, y)
-    if slope <= 0:
+    """The calibration that the manifest holds: a balanced logistic curve (Platt 1999) whose slope may change once.
+
+    The bend sits at the highest sixth of scores, where the answer matters; one slope alone was too modest there.
+    Raises ValueError when the curve would fall anywhere.
+    """
+    bend, spread = float(np.quantile(raw, 5 / 6)), float(raw.std())
+    features = np.stack([raw, np.maximum(raw - bend, 0)], 1) / spread
+    low, more, intercept = metrics.logistic(features, y, metrics.balanced(y), 1e-4)
+    if low <= 0 or low + more <= 0:
         raise ValueError("scores fall where they should rise")
-    points = np.arange(-8, 8.01, 0.5)
-    p = 1 / (1 + np.exp(-(slope * points + intercept)))
-    return {"raw": [round(float(v), 2) for v in points], "probability": [round(float(v), 5) for v in p]}
+    margin = 2 * spread
+    points = np.unique(np.append(np.linspace(raw.min() - margin, raw.max() + margin, 40), bend).round(4))
+    logit = low * points / spread + more * np.maximum(points - bend, 0) / spread + intercept
+    p = 1 / (1 + np.exp(-logit))
+    return {"raw": [round(float(v), 4) for v in points], "probability": [round(float(v), 5) for v in p]}
 
 
 def apply(calibration: dict[str, list[float]], raw: Floats) -> Floats:
@@ -165,9 +85,10 @@ def apply(calibration: dict[str, list[float]], raw: Floats) -> Floats:
 
 
 def operating_point(p: dict[str, Floats], y: npt.NDArray[np.int64]) -> Bands:
-    """`likely` at 1 % false positives on either kind of copy; `clear` with at most 10 % of synthetic ones below."""
-    likely = round(max(metrics.threshold_at(p[k][:, 0], y, 0.01) for k in COPIES) + 5e-4, 3)
-    clear = round(min(float(np.quantile(p[k][y == 1, 0], MISSED)) for k in COPIES), 3)
+    """One pair of thresholds for every profile and kind of copy: `likely` at 1 % false positives on the worst of them,
+    `clear` with at most 10 % of synthetic pictures below. The rates given are the fast profile's on degraded copies."""
+    likely = round(max(metrics.threshold_at(v[:, 0], y, 0.01) for v in p.values()) + 5e-4, 3)
+    clear = round(min(float(np.quantile(v[y == 1, 0], MISSED)) for v in p.values()), 3)
     draft = Bands(likely, clear, 0.0, 0.0, 0.0, int((y == 0).sum()), int((y == 1).sum()))
     hit = shipped(p["messenger"], draft)
     return Bands(
@@ -178,17 +99,18 @@ def operating_point(p: dict[str, Floats], y: npt.NDArray[np.int64]) -> Bands:
 
 
 def shipped(p: Floats, bands: Bands) -> npt.NDArray[np.int64]:
-    """The band the product gives, stability check included: 0 no signs, 1 inconclusive, 2 likely. `p` is (n, 3)."""
+    """The band the product gives, 0 no signs, 1 inconclusive, 2 likely. `p` is (n, 3) with the copies of the stability
+    check, or (n, 1) without it."""
     if np.isnan(p[p[:, 0] >= bands.likely]).any():
         raise ValueError("a picture over the threshold has no stability scores: lower LOWEST_LIKELY")
     out = np.where(p[:, 0] < bands.clear, 0, 1)
     for k in np.flatnonzero(p[:, 0] >= bands.likely):
-        out[k] = 2 if steady([float(v) for v in p[k, 1:]], bands) else 1
+        out[k] = 2 if p.shape[1] == 1 or steady([float(v) for v in p[k, 1:]], bands) else 1
     return out
 
 
 def copy_figures(raw: Floats, p: Floats, all_items: list[data.Item], bands: Bands, honest: Floats) -> dict[str, Any]:
-    """Figures on one kind of copy. `raw` (n,), `p` (n, 3), `honest` (n,) calibrated without the picture's own fold."""
+    """Figures on one kind of copy: `raw` (n,), `p` (n, 3) or (n, 1), `honest` (n,) from `without_own_fold`."""
     y, group = labels(all_items), np.array([i.group for i in all_items])
     band = shipped(p, bands)
     fold = np.array([i.fold for i in all_items])
@@ -210,7 +132,6 @@ def copy_figures(raw: Floats, p: Floats, all_items: list[data.Item], bands: Band
             "miss_rate": round(float((band[y == 1] == 0).mean()), 4),
             "inconclusive_real": round(float((band[y == 0] == 1).mean()), 4),
             "inconclusive_synthetic": round(float((band[y == 1] == 1).mean()), 4),
-            "unsteady": round(float((band[p[:, 0] >= bands.likely] == 1).mean()), 4),
         },
         "auc_per_generator": {g: round(metrics.auc(raw[places[g]], y[places[g]]), 4) for g in made},
         "recall_per_generator": {g: round(float((band[group == g] == 2).mean()), 4) for g in made},
@@ -219,72 +140,100 @@ def copy_figures(raw: Floats, p: Floats, all_items: list[data.Item], bands: Band
     }
 
 
-def teacher_figures(all_items: list[data.Item], student: Floats) -> dict[str, Any]:
-    """Probes on CLIP's middle blocks, and their sum with the student, on degraded copies; {} when not extracted."""
-    path = data.cache_dir() / "clip-messenger.npy"
-    done = path.with_suffix(".done")
-    if not done.exists() or int(done.read_text()) < len(all_items):
-        return {}
-    seen, y = np.load(path, mmap_mode="r"), labels(all_items)
-    out: dict[str, Any] = {}
-    for name, blocks, parts in (("5", (5,), (0,)), ("5_6_8", (5, 6, 8), (0,)), ("5_6_8_means", (5, 6, 8), (0, 1))):
-        x = np.asarray(seen[:, :, list(blocks)][:, :, :, list(parts)], np.float64).reshape(len(y), -1)
-        x = (x - x.mean(0)) / (x.std(0) + 1e-6)
-        raw = held_out_probe(x, all_items, RIDGE * x.shape[1])
-        both = raw / raw.std() + student / student.std()
-        for label, score in ((f"clip_{name}", raw), (f"clip_{name}_and_student", both)):
-            out[label] = {
-                "auc": round(metrics.auc(score, y), 4),
-                "recall_1": round(metrics.recall_at(score, y, 0.01), 4),
-                "recall_5": round(metrics.recall_at(score, y, 0.05), 4),
-            }
+def brief(score: Floats, y: npt.NDArray[np.int64]) -> dict[str, float]:
+    """The three figures of the table of steps."""
+    return {
+        "auc": round(metrics.auc(score, y), 4),
+        "recall_1": round(metrics.recall_at(score, y, 0.01), 4),
+        "recall_5": round(metrics.recall_at(score, y, 0.05), 4),
+    }
+
+
+def stability_scores(
+    network: probes.Network,
+    logits: Floats,
+    betas: list[Floats],
+    all_items: list[data.Item],
+    kept: npt.NDArray[np.int64],
+) -> Floats:
+    """Logits (kept, 3) of degraded copies and their stability copies; NaN where the product would not look at them."""
+    out = np.full((len(kept), 3), np.nan)
+    out[:, 0] = logits[kept]
+    sides = teacher.photo_sides(all_items)
+    for row, k in enumerate(kept):
+        if logits[k] <= LOWEST_LIKELY:
+            continue
+        small = canonical(teacher.copy(all_items, int(k), "messenger", sides))
+        seen = network(np.stack([two_views(c) for c in stability_copies(small).values()]))
+        beta = betas[all_items[k].fold]
+        out[row, 1:] = seen @ beta[:-1] + beta[-1]
     return out
 
 
-RIDGE = 1e-5
+def probe_steps(all_items: list[data.Item], kept: npt.NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    """Probes on other features of the teacher, on degraded copies."""
+    out = {}
+    for name, blocks, parts in (
+        ("block 5", (5,), (0,)),
+        ("blocks 5, 6, 8", (5, 6, 8), (0,)),
+        ("blocks 5, 6, 7 with token means", (5, 6, 7), (0, 1)),
+    ):
+        seen = probes.clip_features("messenger", blocks, parts)
+        (raw,), _ = probes.out_of_fold([seen], all_items, probes.CLIP_RIDGE)
+        out[f"CLIP, {name}"] = brief(raw[kept], labels(all_items)[kept])
+    return out
+
+
+def without_own_fold(raw: list[Floats], y: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]) -> list[Floats]:
+    """Probabilities from tables that were fitted on the other folds only, for each kind of copy."""
+    out = [np.zeros(len(y)) for _ in raw]
+    for f in range(data.FOLDS):
+        others = table(np.concatenate([r[fold != f] for r in raw]), np.tile(y[fold != f], len(raw)))
+        for r, o in zip(raw, out, strict=True):
+            o[fold == f] = apply(others, r[fold == f])
+    return out
 
 
 def evaluate() -> dict[str, Any]:
-    """All figures. Raises SystemExit when encoder traces alone tell the classes apart."""
-    all_items = data.items()
-    y, fold = labels(all_items), np.array([i.fold for i in all_items])
-    trace_auc = leak(all_items)
-    print(f"encoder traces alone: AUC {trace_auc:.3f}", file=sys.stderr)
+    """All figures, on pictures matched for size. Raises SystemExit when size and encoder alone tell the classes."""
+    everything = data.items()
+    kept = data.size_matched(data.size_bins(teacher.short_sides(everything)), labels(everything))
+    trace_auc = leak(everything, kept)
+    print(f"size and encoder traces alone: AUC {trace_auc:.3f}", file=sys.stderr)
     if trace_auc > LEAK_LIMIT:
-        raise SystemExit(f"leak: encoder traces alone reach AUC {trace_auc:.3f}, over {LEAK_LIMIT}")
-    logits = {k: np.zeros((len(y), 3, 2)) for k in COPIES}
-    for f in range(data.FOLDS):
-        for kind, values in fold_scores(f, all_items).items():
-            logits[kind][fold == f] = values
-    weights = view_weights(np.concatenate([logits[k][:, 0] for k in COPIES]), np.concatenate([y] * 2))
-    raw = {k: v @ np.array(weights) for k, v in logits.items()}
-    calibration = table(np.concatenate([raw[k][:, 0] for k in COPIES]), np.concatenate([y] * 2))
-    p = {k: apply(calibration, raw[k]) for k in COPIES}
+        raise SystemExit(f"leak: size and encoder traces alone reach AUC {trace_auc:.3f}, over {LEAK_LIMIT}")
+    network = probes.Network()
+    full, betas = probes.out_of_fold([network.of_copies(k) for k in COPIES], everything, probes.NETWORK_RIDGE)
+    (deep,), _ = probes.out_of_fold([probes.clip_features("messenger")], everything, probes.CLIP_RIDGE)
+    all_items = [everything[k] for k in kept]
+    y, fold = labels(all_items), np.array([i.fold for i in all_items])
+    raw, clip = [r[kept] for r in full], deep[kept]
+    tables = {export.FAST: table(np.concatenate(raw), np.tile(y, len(raw))), export.THOROUGH: table(clip, y)}
+    p = {
+        "messenger": apply(tables[export.FAST], stability_scores(network, full[0], betas, everything, kept)),
+        "untouched": apply(tables[export.FAST], raw[1])[:, np.newaxis],
+        "thorough": apply(tables[export.THOROUGH], clip)[:, np.newaxis],
+    }
     bands = operating_point(p, y)
     figures: dict[str, Any] = {
-        "model": "generated-lite0",
-        "seed": SEED,
+        "seed": teacher.SEED,
         "folds": data.FOLDS,
+        "trained_on": len(everything),
         "real": int((y == 0).sum()),
         "synthetic": int((y == 1).sum()),
         "leak_auc": round(trace_auc, 4),
-        "view_weights": weights,
-        "calibration": calibration,
         "bands": {name: getattr(bands, name) for name in Bands.__slots__},
+        **{name: {"calibration": values} for name, values in tables.items()},
+        "steps": {
+            "network (fast profile)": brief(raw[0], y),
+            **probe_steps(everything, kept),
+            "CLIP, blocks 5, 6, 7 (thorough profile)": brief(clip, y),
+            "CLIP, blocks 5, 6, 7, plus network": brief(clip / clip.std() + raw[0] / raw[0].std(), y),
+        },
     }
-    for kind in COPIES:
-        honest = np.zeros(len(y))
-        for f in range(data.FOLDS):
-            others = np.concatenate([raw[k][fold != f, 0] for k in COPIES])
-            honest[fold == f] = apply(table(others, np.concatenate([y[fold != f]] * 2)), raw[kind][fold == f, 0])
-        figures[kind] = copy_figures(raw[kind][:, 0], p[kind], all_items, bands, honest)
-    equal = {"lite0_equal_views": logits["messenger"][:, 0].mean(1)}
-    views = {f"lite0_{name}": logits["messenger"][:, 0, v] for v, name in enumerate(("whole", "detail"))} | equal
-    figures["steps"] = {
-        **{n: {"auc": round(metrics.auc(s, y), 4), "recall_1": round(metrics.recall_at(s, y, 0.01), 4),
-                          "recall_5": round(metrics.recall_at(s, y, 0.05), 4)} for n, s in views.items()},
-        **teacher_figures(all_items, raw["messenger"][:, 0]),
-    }  # fmt: skip
+    honest = [*without_own_fold(raw, y, fold), *without_own_fold([clip], y, fold)]
+    for kind, scores, own in zip(p, [*raw, clip], honest, strict=True):
+        figures[kind] = copy_figures(scores, p[kind], all_items, bands, own)
     return figures
 
 

@@ -1,4 +1,4 @@
-"""Figures: ROC area, recall at a false-positive rate, calibration error, intervals, and the calibration itself."""
+"""Figures: ROC area, recall at a false-positive rate, calibration error, intervals; and the logistic fit."""
 
 from __future__ import annotations
 
@@ -47,17 +47,6 @@ def calibration_error(p: Floats, labels: Labels, bins: int = 10) -> float:
         if chosen.any():
             total += abs(float((weight * (p - labels))[chosen].sum()))
     return total
-
-
-def platt(raw: Floats, labels: Labels, rounds: int = 50) -> tuple[float, float]:
-    """Slope and intercept of the balanced logistic fit of labels on raw scores (Platt 1999), by Newton's method."""
-    x, w, beta = np.stack([raw, np.ones_like(raw)], 1), balanced(labels) * len(labels), np.array([1.0, 0.0])
-    for _ in range(rounds):
-        p = 1 / (1 + np.exp(-x @ beta))
-        gradient = x.T @ (w * (p - labels)) + 1e-3 * beta
-        hessian = (x * (w * p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(2)
-        beta = beta - np.linalg.solve(hessian, gradient)
-    return float(beta[0]), float(beta[1])
 
 
 def logistic(x: Floats, y: Labels, weight: Floats, ridge: float, rounds: int = 25) -> Floats:

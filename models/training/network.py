@@ -62,10 +62,9 @@ class Block(nn.Module):
 
 
 class Lite0(nn.Module):
-    """EfficientNet-Lite0 without its classifier; pooled mean and deviation of three levels feed a linear head.
+    """EfficientNet-Lite0 without its classifier; gives the pooled mean and deviation of three levels, (n, 944).
 
     Texture lives in the early levels and generalises over generators better than the last one, which knows content.
-    `forward` gives (logit (n,), features (n, 944)).
     """
 
     def __init__(self) -> None:
@@ -78,13 +77,10 @@ class Lite0(nn.Module):
                 blocks.append(Block(cin, cout, kernel, stride if i == 0 else 1, expansion))
                 cin = cout
         self.blocks = nn.ModuleList(blocks)
-        width = 2 * (40 + 112 + 320)
-        self.norm = nn.BatchNorm1d(width)
-        self.drop = nn.Dropout(0.3)
-        self.head = nn.Linear(width, 1)
+        self.norm = nn.BatchNorm1d(2 * (40 + 112 + 320))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 3, h, w) normalised pixels -> logit (n,), features (n, 944)."""
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3, h, w) normalised pixels -> (n, 944) float32."""
         x = self.stem(x)
         pooled: list[Tensor] = []
         for i, block in enumerate(self.blocks):
@@ -94,8 +90,8 @@ class Lite0(nn.Module):
                 mean = flat.mean(2)
                 spread = (flat - mean.unsqueeze(2)).square().mean(2)
                 pooled += [mean, (spread + 1e-6).sqrt()]
-        features = self.norm(torch.cat(pooled, 1))
-        return self.head(self.drop(features)).squeeze(1), features
+        out: Tensor = self.norm(torch.cat(pooled, 1))
+        return out
 
 
 def load_imagenet(net: Lite0, path: Path) -> None:
@@ -160,10 +156,43 @@ class ClipTower(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, 3, 224, 224) normalised pixels -> (n, depth, 2, 768) float32: class token, then mean over tokens."""
         tokens = self.patch(x).flatten(2).transpose(1, 2)
-        first = self.class_token.to(tokens.dtype).expand(len(x), 1, -1)
+        first = self.class_token.to(tokens.dtype).expand(x.shape[0], 1, -1)
         h = self.norm(torch.cat([first, tokens], 1) + self.position)
         seen: list[Tensor] = []
         for layer in self.layers:
             h = layer(h)
             seen.append(torch.stack([h[:, 0], h.mean(1)], 1).float())
         return torch.stack(seen, 1)
+
+
+class ClassTokens(nn.Module):
+    """The class tokens of some of CLIP's blocks, side by side: (n, 3, 224, 224) -> (n, blocks * 768)."""
+
+    def __init__(self, tower: ClipTower, blocks: tuple[int, ...]) -> None:
+        super().__init__()
+        self.tower, self.blocks = tower, blocks
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3, 224, 224) normalised pixels -> (n, blocks * 768) float32."""
+        seen = self.tower(x)
+        return torch.cat([seen[:, b, 0] for b in self.blocks], 1)
+
+
+class Probe(nn.Module):
+    """What is shipped: features, and a linear probe on the features of both views, one column per view.
+
+    `beta` (2 * d + 1,) holds the coefficients of the first view, of the second, and the intercept.
+    """
+
+    def __init__(self, features: nn.Module, beta: Tensor) -> None:
+        super().__init__()
+        self.features = features
+        self.head = nn.Linear((len(beta) - 1) // 2, 2)
+        with torch.no_grad():
+            self.head.weight.copy_(beta[:-1].view(2, -1))
+            self.head.bias.fill_(float(beta[-1]) / 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3, 224, 224) -> (n, 2): what each picture adds to the logit when it is the first, or the second, view."""
+        out: Tensor = self.head(self.features(x))
+        return out

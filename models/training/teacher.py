@@ -7,6 +7,7 @@ Writes features of one messenger-degraded copy of every picture (resumable, seed
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -17,7 +18,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from detectors.inference.preprocess import PREPROCESS
+from detectors.inference.preprocess import CLIP_MEAN, CLIP_STD, canonical, normalise, two_views
 from models.training import data, degrade
 from models.training.clip import tower
 
@@ -25,14 +26,63 @@ DEPTH = 9
 SEED = 20260101
 
 
-def copies(all_items: list[data.Item], kind: str) -> list[npt.NDArray[np.uint8]]:
-    """One decoded copy of each picture: `untouched`, or `messenger` with a seed of its own per picture."""
-    originals = [data.pixels(i.path) for i in all_items]
+def messenger_file(original: npt.NDArray[np.uint8], sides: list[int], index: int) -> bytes:
+    """The degraded copy of picture `index`; the same bytes in every run."""
+    return degrade.messenger(Image.fromarray(original), sides, np.random.default_rng((SEED, index)))
+
+
+def photo_sides(all_items: list[data.Item]) -> list[int]:
+    """Long sides of all photographs, from which target sizes are drawn."""
+    sides = []
+    for item in all_items:
+        if item.label == 0:
+            with Image.open(item.path) as image:
+                sides.append(max(image.size))
+    return sides
+
+
+def copy(all_items: list[data.Item], index: int, kind: str, sides: list[int]) -> npt.NDArray[np.uint8]:
+    """One picture, (h, w, 3) uint8: `untouched`, or `messenger`-degraded with a seed of its own."""
+    original = data.pixels(all_items[index].path)
     if kind == "untouched":
-        return originals
-    sides = [max(p.shape[:2]) for p, i in zip(originals, all_items, strict=True) if i.label == 0]
-    rngs = [np.random.default_rng((SEED, k)) for k in range(len(originals))]
-    return [np.asarray(degrade.messenger(Image.fromarray(p), sides, r)) for p, r in zip(originals, rngs, strict=True)]
+        return original
+    with Image.open(io.BytesIO(messenger_file(original, sides, index))) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def short_sides(all_items: list[data.Item]) -> npt.NDArray[np.int64]:
+    """Short side of each degraded copy, px (n,), kept in the cache: it decides how much a view is enlarged."""
+    path = data.cache_dir() / "short-sides.npy"
+    if not path.exists():
+        sides, found = photo_sides(all_items), []
+        for k, item in enumerate(all_items):
+            with Image.open(io.BytesIO(messenger_file(data.pixels(item.path), sides, k))) as image:
+                found.append(min(image.size))
+        np.save(path, np.array(found))
+    return np.asarray(np.load(path), np.int64)
+
+
+def views(kind: str) -> npt.NDArray[np.uint8]:
+    """The product's two views of one copy of each picture, (n, 2, 224, 224, 3) uint8, kept in the cache."""
+    path = data.cache_dir() / f"views-{kind}.npy"
+    if not path.exists():
+        all_items = data.items()
+        sides = photo_sides(all_items)
+        seen = [two_views(canonical(copy(all_items, k, kind, sides))) for k in range(len(all_items))]
+        np.save(path, np.stack(seen))
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def features(kind: str) -> npt.NDArray[np.float16]:
+    """What `extract` wrote, (n, 2, 9, 2, 768). Raises FileNotFoundError when it is not there for all pictures."""
+    path = data.cache_dir() / f"clip-{kind}.npy"
+    done = path.with_suffix(".done")
+    if not done.exists():
+        raise FileNotFoundError("run `python -m models.training.teacher` first")
+    seen: npt.NDArray[np.float16] = np.load(path, mmap_mode="r")
+    if int(done.read_text()) < len(seen):
+        raise FileNotFoundError("run `python -m models.training.teacher` to its end first")
+    return seen
 
 
 def extract(kind: str, wheel: Path, batch: int = 8) -> Path:
@@ -45,11 +95,11 @@ def extract(kind: str, wheel: Path, batch: int = 8) -> Path:
     out = np.lib.format.open_memmap(target, "r+" if done else "w+", np.float16, shape)
     if done == len(all_items):
         return target
-    net, pictures, start = tower(wheel, DEPTH).to(torch.bfloat16), copies(all_items, kind), time.monotonic()
+    net, seen_by, start = tower(wheel, DEPTH).to(torch.bfloat16), views(kind), time.monotonic()
     for k in range(done, len(all_items), batch):
-        views = np.concatenate([PREPROCESS["clip-two-views/1"](p) for p in pictures[k : k + batch]])
+        pixels = normalise(seen_by[k : k + batch].reshape(-1, 224, 224, 3), CLIP_MEAN * 255, CLIP_STD * 255)
         with torch.inference_mode():
-            seen = net(torch.from_numpy(views).to(torch.bfloat16))
+            seen = net(torch.from_numpy(pixels).to(torch.bfloat16))
         out[k : k + batch] = seen.view(-1, 2, DEPTH, 2, 768).numpy().astype(np.float16)
         if (k // batch) % 25 == 0:
             done_file.write_text(str(k + batch if k + batch < len(all_items) else len(all_items)))

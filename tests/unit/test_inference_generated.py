@@ -1,22 +1,21 @@
-"""`generated`: bands, the stability check, and the pictures it does not judge. Scores are planted, not computed."""
+"""`generated`: bands, the stability check, and the pictures it does not judge. Scores are planted."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from detectors.finding import Profile, Role, State
+from detectors.finding import Finding, Profile, Role, State
 from detectors.inference import manifest
 from detectors.intake.media import Media
 from detectors.intake.picture import Picture
 from detectors.signals import Detector, generated
 
-RAW = {"likely": 7.9, "unsure": 0.0, "clear": -7.9}
+BANDS = manifest.bands()
+HIGH, MIDDLE, LOW = BANDS.likely, (BANDS.likely + BANDS.clear) / 2 - 1e-3, BANDS.clear / 2
 
 
 def picture(h: int, w: int, level: int | None = None) -> Picture:
@@ -27,27 +26,25 @@ def picture(h: int, w: int, level: int | None = None) -> Picture:
 
 
 class Planted:
-    """Stands in for the model: the given raw score for each picture of each call."""
+    """Stands in for the models: the given probabilities, one for each picture asked about."""
 
-    def __init__(self, *calls: Sequence[float]) -> None:
-        self.calls = list(calls)
-        self.sizes: list[list[tuple[int, int]]] = []
+    def __init__(self, *scores: float) -> None:
+        self.scores = list(scores)
+        self.sizes: list[tuple[int, int]] = []
 
-    def __call__(self, _model: object, pictures: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
-        self.sizes.append([p.size for p in pictures])
-        raw = self.calls.pop(0)
-        assert len(raw) == len(pictures)
-        return np.array([[r, r] for r in raw], np.float32)
+    def __call__(self, _model: object, small: Image.Image) -> tuple[float, dict[str, float]]:
+        self.sizes.append(small.size)
+        return self.scores.pop(0), {"whole": 0.0}
 
 
 def find(
-    monkeypatch: pytest.MonkeyPatch, *calls: Sequence[float], profile: Profile = Profile.FAST
-) -> tuple[generated.Finding, Planted]:
-    planted = Planted(*calls)
-    monkeypatch.setattr(generated, "_logits", planted)
+    monkeypatch: pytest.MonkeyPatch, *scores: float, profile: Profile = Profile.FAST
+) -> tuple[Finding, list[tuple[int, int]]]:
+    planted = Planted(*scores)
+    monkeypatch.setattr(generated, "_score", planted)
     found = generated.detector.find(picture(400, 600), profile)
-    assert planted.calls == []
-    return found, planted
+    assert planted.scores == []
+    return found, planted.sizes
 
 
 def test_is_a_learned_detector() -> None:
@@ -57,43 +54,35 @@ def test_is_a_learned_detector() -> None:
 
 
 def test_low_and_middle_scores_cost_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    bands = manifest.bands()
-    low, _ = find(monkeypatch, [RAW["clear"]])
-    assert (low.state, low.says) == (State.OK, generated.CLEAR)
-    assert low.score is not None
-    assert low.score < bands.clear
-    middle = (bands.clear + bands.likely) / 2
-    calibration = manifest.entry(generated.MODEL).calibration
-    assert calibration is not None
-    raw = float(np.interp(middle, calibration.probability, calibration.raw))
-    unsure, _ = find(monkeypatch, [raw])
-    assert (unsure.state, unsure.says) == (State.OK, generated.UNSURE)
-    assert unsure.score == pytest.approx(middle, abs=1e-4)
+    low, _ = find(monkeypatch, LOW)
+    assert (low.state, low.score, low.says) == (State.OK, LOW, generated.CLEAR)
+    middle, _ = find(monkeypatch, MIDDLE)
+    assert (middle.state, middle.score, middle.says) == (State.OK, MIDDLE, generated.UNSURE)
 
 
-def test_a_high_score_that_its_copies_share_is_likely(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, planted = find(monkeypatch, [RAW["likely"]], [RAW["likely"], RAW["likely"]])
-    assert (found.state, found.says) == (State.OK, generated.LIKELY)
-    assert found.score is not None
-    assert found.score >= manifest.bands().likely
-    assert planted.sizes == [[(512, 341)], [(384, 256), (512, 341)]]
+@pytest.mark.parametrize("profile", list(Profile))
+def test_a_high_score_that_its_copies_share_is_likely(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, sizes = find(monkeypatch, HIGH, HIGH, MIDDLE + 2e-3, profile=profile)
+    assert (found.state, found.score, found.says) == (State.OK, HIGH, generated.LIKELY)
+    assert sizes == [(512, 341), (384, 256), (512, 341)]
     assert set(found.details["stability"]) == {"resized_75", "jpeg_70"}
-    assert set(found.details["raw"]) == {"whole", "detail"}
-    assert found.model == manifest.entry(generated.MODEL).ref
+    assert found.model == manifest.entry(generated.MODELS[profile]).ref
 
 
-@pytest.mark.parametrize("copies", [(RAW["clear"], RAW["likely"]), (RAW["likely"], RAW["clear"])])
+@pytest.mark.parametrize("copies", [(LOW, HIGH), (HIGH, LOW), (HIGH, MIDDLE)])
 def test_a_high_score_that_a_copy_loses_is_inconclusive(
     copies: tuple[float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, _ = find(monkeypatch, [RAW["likely"]], copies)
-    assert (found.state, found.says) == (State.INCONCLUSIVE, generated.UNSTEADY)
+    found, _ = find(monkeypatch, HIGH, *copies)
+    assert (found.state, found.score, found.says) == (State.INCONCLUSIVE, HIGH, generated.UNSTEADY)
 
 
-def test_thorough_always_looks_at_the_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = find(monkeypatch, [RAW["clear"]], [RAW["clear"], RAW["clear"]], profile=Profile.THOROUGH)
-    assert found.state is State.OK
+def test_thorough_looks_at_the_copies_of_everything_that_is_not_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = find(monkeypatch, MIDDLE, LOW, LOW, profile=Profile.THOROUGH)
+    assert (found.state, found.says) == (State.OK, generated.UNSURE)
     assert set(found.details["stability"]) == {"resized_75", "jpeg_70"}
+    clear, _ = find(monkeypatch, LOW, profile=Profile.THOROUGH)
+    assert clear.says == generated.CLEAR
 
 
 @pytest.mark.parametrize(
@@ -103,14 +92,15 @@ def test_thorough_always_looks_at_the_copies(monkeypatch: pytest.MonkeyPatch) ->
 def test_pictures_that_it_does_not_judge(
     h: int, w: int, level: int | None, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generated, "_logits", Planted())
+    monkeypatch.setattr(generated, "_score", Planted())
     found = generated.detector.find(picture(h, w, level), Profile.THOROUGH)
     assert (found.state, found.score, found.says, found.model) == (State.NOT_APPLICABLE, None, says, None)
 
 
-def test_the_real_model_runs_on_every_size() -> None:
+@pytest.mark.parametrize("profile", list(Profile))
+def test_the_real_models_run_on_every_size(profile: Profile) -> None:
     for h, w in ((96, 96), (300, 97), (1200, 800)):
-        found = generated.detector.find(picture(h, w), Profile.THOROUGH)
+        found = generated.detector.find(picture(h, w), profile)
         assert found.score is not None
         assert 0 <= found.score <= 1
-        assert found.ms == 0.0
+        assert set(found.details["raw"]) == {"whole", "detail"}

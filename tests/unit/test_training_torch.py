@@ -1,0 +1,57 @@
+"""What needs PyTorch: the networks' shapes, and that their ONNX form gives the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra `train`")
+pytest.importorskip("onnx", reason="training needs the extra `train`")
+
+from models.training import distil, export, network  # noqa: E402
+
+
+def test_network_gives_features_at_any_size() -> None:
+    net = network.Lite0().eval()
+    for side in (distil.CROP, 224):
+        assert net(torch.zeros(2, 3, side, side)).shape == (2, 944)
+
+
+def test_a_probe_adds_up_to_its_logit() -> None:
+    beta = torch.arange(7.0)
+    probe = network.Probe(torch.nn.Flatten(), beta)
+    views = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    assert float(torch.trace(probe(views)).detach()) == pytest.approx(float(views.ravel() @ beta[:-1] + beta[-1]))
+
+
+@pytest.mark.parametrize("name", [export.FAST, export.THOROUGH])
+def test_onnx_equals_torch_and_the_check_can_fail(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    small = network.ClassTokens(network.ClipTower(2), (0, 1))
+    features, width = (network.Lite0(), 944) if name == export.FAST else (small, 1536)
+    net = network.Probe(features, torch.randn(2 * width + 1) / 100).eval()
+    export.to_onnx(net, tmp_path / f"{name}.onnx")
+    monkeypatch.setitem(export.TOLERANCE, name, -1.0)
+    with pytest.raises(RuntimeError, match="differs"):
+        export.to_onnx(net, tmp_path / f"{name}.onnx")
+
+
+def test_the_same_step_gives_the_same_batch() -> None:
+    rng = np.random.default_rng(1)
+    views = rng.integers(0, 256, (20, 2, 224, 224, 3), np.uint8)
+    wanted = rng.normal(0, 1, (20, 2, distil.TARGETS)).astype(np.float32)
+    (a, ya), (b, yb), (c, _) = (distil.batch(views, wanted, step) for step in (5, 5, 6))
+    assert a.shape == (distil.BATCH, 3, distil.CROP, distil.CROP)
+    assert ya.shape == (distil.BATCH, distil.TARGETS)
+    assert torch.equal(a, b)
+    assert torch.equal(ya, yb)
+    assert not torch.equal(a, c)
+
+
+def test_targets_have_unit_mean_square() -> None:
+    seen = np.random.default_rng(2).normal(0, 1, (300, 2, 9, 2, 768)).astype(np.float16)
+    wanted = distil.targets(seen)
+    assert wanted.shape == (300, 2, distil.TARGETS)
+    assert float((wanted**2).mean()) == pytest.approx(1, abs=1e-3)
