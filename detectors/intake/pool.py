@@ -52,7 +52,7 @@ class Pool:
         finally:
             with self._lock:
                 self._busy.discard(worker)
-                keep = keep and not self._closed.is_set()
+                keep = keep and not worker.killed and not self._closed.is_set()
                 if keep:
                     self._idle.append(worker)
             if not keep:

@@ -50,6 +50,7 @@ class WorkerProcess:
         self._lock = threading.Lock()
         self._deadline: float | None = None
         self._late = False
+        self._killed = False
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell, no user input
             list(command or _command()),
             stdin=subprocess.PIPE,
@@ -83,6 +84,11 @@ class WorkerProcess:
         return self._process.poll() is None
 
     @property
+    def killed(self) -> bool:
+        """Whether it was told to end, though the process may run for a moment yet."""
+        return self._killed
+
+    @property
     def pid(self) -> int:
         """The process id."""
         return self._process.pid
@@ -97,10 +103,11 @@ class WorkerProcess:
         with self._lock:
             if self._deadline is not None and time.monotonic() > self._deadline:
                 self._late = True
-                self._process.kill()
+                self.kill()
 
     def kill(self) -> None:
         """End it now; an `ask` under way raises WorkerDied."""
+        self._killed = True
         self._process.kill()
 
     def close(self) -> None:
