@@ -24,11 +24,10 @@ class JsonlWriter:
             check_replaceable(path, MARKS)
         self._file = LineFile(path, append)
 
-    def write(self, record: Mapping[str, Any], report: Report | None) -> None:
-        """One line, ASCII only: names that are not UTF-8 survive as \\udcXX. An earlier run's lines are there."""
+    def write(self, record: Mapping[str, Any], report: Report | None) -> None:  # noqa: ARG002 - the report is enough
+        """The report as one line; an earlier run's lines are there already. Raises OutputError or BrokenPipeError."""
         if report is not None:
-            line = json.dumps(record, ensure_ascii=True, separators=(",", ":"))
-            self._file.write(line.encode("ascii") + b"\n")
+            self._file.write(report.to_line().encode("ascii") + b"\n")
 
     def finish(self, tally: Tally) -> None:  # noqa: ARG002 - JSON lines have no summary
         """Close the file."""
