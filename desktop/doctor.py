@@ -129,7 +129,7 @@ def _window() -> Iterator[Check]:
             part,
             Outcome.NOTE,
             "The window needs system libraries that are not here. The command line works without them.",
-            f"sudo apt-get install -y {' '.join(missing)}",
+            system_libraries.install_command(missing),
         )
     else:
         yield Check(part, Outcome.OK, "All that the window needs is here.")

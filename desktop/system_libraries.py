@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 # Shared object -> Debian package (names as of Debian 12; later releases provide the same names).
 ALWAYS = {
@@ -72,12 +72,17 @@ def missing(env: Mapping[str, str] | None = None, load: Loader = ctypes.CDLL) ->
     return sorted({package for name, package in libraries.items() if not _loads(name, load)})
 
 
+def install_command(packages: Iterable[str]) -> str:
+    """What to type to install them."""
+    return f"sudo apt install {' '.join(packages)}"
+
+
 def problem(env: Mapping[str, str] | None = None, load: Loader = ctypes.CDLL) -> str | None:
     """Why no window can open here, with what to do, in one line; None when nothing stands in the way."""
     env = os.environ if env is None else env
     packages = missing(env, load)
     if packages:
-        return f"The window needs packages that are not installed: sudo apt install {' '.join(packages)}"
+        return f"The window needs packages that are not installed: {install_command(packages)}"
     if sys.platform.startswith("linux") and not platform(env):
         return (
             "There is no screen here to open a window on (DISPLAY and WAYLAND_DISPLAY are not set). "

@@ -128,6 +128,12 @@ def test_no_list_of_models(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert examined(capsys)[:2] == (1, ["The list of models could not be read."])
 
 
+def test_missing_libraries_are_a_note_with_the_command_that_the_window_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.system_libraries, "missing", lambda: ["libegl1", "libgl1"])
+    [window] = [c for c in doctor.examine(doctor.DEMO) if c.part == "Window"]
+    assert (window.outcome, window.remedy) == (doctor.Outcome.NOTE, "sudo apt install libegl1 libgl1")
+
+
 def test_no_measured_error_rates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(doctor.html, "shipped_bands", lambda: None)
     assert examined(capsys)[0] == 1
