@@ -93,7 +93,8 @@ def _open_writers(args: Namespace, inputs: Iterator[Input], tally: Tally, skip: 
             from desktop.output.html import HtmlWriter, shipped_bands
 
             page = HtmlWriter(args.html, shipped_bands())
-            skip.add(os.path.realpath(page.temporary))
+            if page.temporary is not None:
+                skip.add(os.path.realpath(page.temporary))
             writers.append(page)
         # Opening the next two empties what is there, so each is looked at before either is opened.
         if args.jsonl not in (None, "-"):

@@ -24,7 +24,11 @@ _INTIMACY_RANK: Mapping[str | None, int] = {"explicit": 0, "suggestive": 1, "non
 
 
 class HtmlWriter:
-    """Rows go to a private file beside the target; at the end the page is put together and renamed into place."""
+    """Rows go to a file without a name beside the target; at the end the page is put together and renamed into place.
+
+    So a kill in the middle of a scan leaves no file names or fingerprints behind; only one in the moment in which the
+    page is put together could.
+    """
 
     def __init__(self, path: str, bands: Bands | None) -> None:
         """`bands` are this build's measured error rates, or None where it has none. Raises OutputError."""
@@ -34,7 +38,7 @@ class HtmlWriter:
         try:
             if os.path.exists(path) and not os.access(path, os.W_OK):
                 raise PermissionError(13, os.strerror(13))
-            self._rows = self._temporary()
+            self._rows = tempfile.TemporaryFile(dir=self._parent, prefix=".counterproof-")  # noqa: SIM115 - see `abandon`
         except OSError as error:
             raise cannot_write(path, error) from error
 
@@ -50,7 +54,10 @@ class HtmlWriter:
         """The whole page, in place at once; until then the old one, if any, stands. Raises OutputError."""
         try:
             self._rows.seek(0)
-            whole = self._temporary()
+            # It needs a name, and one in the same folder, to take the target's place at once.
+            whole = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed below, and kept under another name
+                dir=self._parent, prefix=".counterproof-", suffix=".tmp", delete=False
+            )
             try:
                 with whole:
                     whole.write((page.head(TITLE) + top(tally)).encode("utf-8"))
@@ -68,19 +75,13 @@ class HtmlWriter:
             self.abandon()
 
     def abandon(self) -> None:
-        """Take away the rows that were set aside."""
-        if not self._rows.closed:
-            self._rows.close()
-            os.unlink(self._rows.name)
+        """Let go of the rows that were set aside; the system then deletes them."""
+        self._rows.close()
 
     @property
-    def temporary(self) -> str:
-        """The path of the rows, which are no input even when they lie in the folder that is scanned."""
-        return str(self._rows.name)
-
-    def _temporary(self) -> Any:
-        """A new file that only its owner can read, hidden beside the target so that renaming is atomic."""
-        return tempfile.NamedTemporaryFile(dir=self._parent, prefix=".counterproof-", suffix=".tmp", delete=False)
+    def temporary(self) -> str | None:
+        """The path of the rows on Windows, where they must have one: they are no input of the scan. Else None."""
+        return self._rows.name if isinstance(self._rows.name, str) else None
 
 
 def _text(value: object) -> str:

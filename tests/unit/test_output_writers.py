@@ -51,6 +51,7 @@ class TestJsonl:
     def test_lines_are_the_reports(self, tmp_path: Path) -> None:
         path, reports = tmp_path / "out.jsonl", [*one_of_each(), *hostile()]
         write_all(JsonlWriter(str(path)), reports)
+        assert path.read_text("ascii").splitlines() == [r.to_line() for r in reports]
         assert [json.loads(line) for line in path.read_bytes().splitlines()] == [r.to_json() for r in reports]
 
     def test_each_line_is_there_before_the_next(self, tmp_path: Path) -> None:
@@ -238,6 +239,28 @@ class TestHtml:
         assert path.read_bytes() == before
         writer.abandon()
         assert os.listdir(tmp_path) == ["report.html"]
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows deletes such a file only when the process ends")
+    def test_rows_are_in_no_file_that_a_kill_could_leave_behind(self, tmp_path: Path) -> None:
+        writer = HtmlWriter(str(tmp_path / "report.html"), BANDS)
+        writer.write(report().to_json(), report())
+        assert os.listdir(tmp_path) == []
+        assert writer.temporary is None
+        writer.finish(Tally())
+        assert os.listdir(tmp_path) == ["report.html"]
+
+    def test_a_page_that_cannot_be_put_in_place_leaves_nothing(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        writer = HtmlWriter(str(tmp_path / "report.html"), BANDS)
+        writer.write(report().to_json(), report())
+        monkeypatch.setattr(os, "replace", fail)
+        with pytest.raises(OutputError):
+            writer.finish(Tally())
+        assert os.listdir(tmp_path) == []
 
     def test_unknown_error_rates_are_said_to_be_unknown(self, tmp_path: Path) -> None:
         path = tmp_path / "report.html"
