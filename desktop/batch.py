@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from desktop import settings
+from desktop import settings, words
 from desktop.cli import DONE, INTERRUPTED, SOME_NOT, USAGE
 from desktop.listing import is_direct, listed
-from desktop.output import jsonl, words
+from desktop.output import jsonl
 from desktop.output.progress import Progress
 from desktop.output.writer import OutputError, Tally, Writer, check_replaceable, forget_stdout
 from detectors.errors import CounterproofError

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from desktop import settings, system_libraries
-from desktop.output import html, words
+from desktop import settings, system_libraries, words
+from desktop.output import html
 from detectors import __version__, scan
 from detectors.cache import Cache, default_path
 from detectors.errors import CounterproofError

@@ -7,8 +7,8 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from desktop.output.words import visible
 from desktop.output.writer import LineFile, Tally, check_replaceable
+from desktop.words import visible
 from detectors.report import Report
 
 COLUMNS = (

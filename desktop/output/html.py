@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from desktop.output import page, words
+from desktop import words
+from desktop.output import page
 from desktop.output.writer import Tally, cannot_write, check_replaceable
 from detectors import __version__
 from detectors.report import Report

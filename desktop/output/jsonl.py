@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from desktop.output.words import visible
 from desktop.output.writer import LineFile, OutputError, Tally, cannot_write, check_replaceable
+from desktop.words import visible
 from detectors.report import SCHEMA, Report
 
 _KEYS = Report("").to_json().keys()

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import TextIO
 
-from desktop.output import words
+from desktop import words
 from desktop.output.writer import Tally
 
 _REDRAW_SECONDS = 0.1

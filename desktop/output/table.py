@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from desktop.output import words
+from desktop import words
 from desktop.output.writer import Tally, cannot_write
 from detectors.report import Report
 

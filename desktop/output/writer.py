@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
-from desktop.output import words
+from desktop import words
 from detectors.errors import CounterproofError
 from detectors.report import Report
 

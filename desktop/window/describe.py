@@ -118,8 +118,8 @@ def _error(error: CounterproofError, status: Status) -> Section:
 def _verdict(verdict: Verdict) -> list[Section]:
     paragraphs = [words.verdict_meaning(verdict.band)]
     if verdict.p_synthetic is not None and verdict.band is not Band.DECLARED_SYNTHETIC:
-        said = translate("detail", "Estimated probability that a generative tool made or changed it: {percent}\u00a0%.")
-        paragraphs.append(said.format(percent=round(verdict.p_synthetic * 100)))
+        said = translate("detail", "Estimated likelihood that a generative tool made or changed it: {chance}.")
+        paragraphs.append(said.format(chance=words.chance(verdict.p_synthetic)))
     reasons = tuple(_shorten(words.visible(r)) for r in verdict.reasons)
     parts = [Section(words.verdict(verdict.band), tuple(paragraphs))]
     if reasons:
@@ -154,7 +154,7 @@ def _technical(analysis: Analysis, wanted: Wanted) -> Pairs:
     """What the detectors noted beyond their sentence, and the exact models that spoke."""
     pairs: list[tuple[str, str]] = []
     for finding in analysis.findings:
-        name = words.detector(finding)
+        name = words.detector(finding.detector)
         pairs += [(f"{name}: {key.replace('_', ' ')}", value) for key, value in _facts(finding.details, wanted)]
         if finding.model is not None:
             pairs.append((f"{name}: {translate('detail', 'model')}", f"{finding.model.id}, {finding.model.sha256}"))
@@ -166,15 +166,12 @@ def _findings(analysis: Analysis) -> Pairs:
     order = (Role.DECLARED, Role.LEARNED, Role.INTIMACY, Role.CONTEXT)
     pairs: list[tuple[str, str]] = []
     for finding in sorted(analysis.findings, key=lambda f: order.index(f.role)):
-        pairs.append((words.detector(finding), _finding(finding)))
+        pairs.append((words.detector(finding.detector), _finding(finding)))
     return tuple(pairs)
 
 
 def _finding(finding: Finding) -> str:
-    said = f"{words.finding_state(finding.state)}. {_shorten(words.visible(finding.in_short))}"
-    if finding.score is not None and finding.role is Role.LEARNED:
-        said += " " + translate("detail", "Score: {percent}\u00a0%.").format(percent=round(finding.score * 100))
-    return said
+    return f"{words.finding_state(finding.state)}. {_shorten(words.visible(finding.in_short))}"
 
 
 def _regions(report: Report) -> tuple[tuple[str, ...], Pairs]:

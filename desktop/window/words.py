@@ -1,4 +1,4 @@
-"""The window's vocabulary in plain words: verdicts, states, intimacy, detectors. Qt-free; every text can be translated.
+"""The vocabulary of `desktop.words` in the user's language, and what only the window says of it. Qt-free.
 
 Texts are looked up at the moment of use, so that a translator that is installed later is honoured.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from detectors.finding import Finding, State
+from desktop import words
+from desktop.words import visible as visible  # untrusted text is shown in the same way everywhere
+from detectors.finding import State
 from detectors.verdict import Band
 
 Translator = Callable[[str, str], str]
@@ -28,13 +30,7 @@ def translate(context: str, text: str) -> str:
 
 def verdict(band: Band) -> str:
     """A band as a short label for the list."""
-    return {
-        Band.DECLARED_SYNTHETIC: translate("verdict", "Says it is synthetic"),
-        Band.MATCHED_SOURCE: translate("verdict", "Source photo found"),
-        Band.LIKELY_SYNTHETIC: translate("verdict", "Likely synthetic"),
-        Band.INCONCLUSIVE: translate("verdict", "Can’t tell"),
-        Band.NO_SIGNS: translate("verdict", "No signs found"),
-    }[band]
+    return translate("verdict", words.VERDICTS[band])
 
 
 def verdict_meaning(band: Band) -> str:
@@ -69,59 +65,24 @@ def verdict_meaning(band: Band) -> str:
 
 def intimacy(level: str | None) -> str:
     """The intimacy level as a short label; None says that it was not checked."""
-    return {
-        "explicit": translate("intimacy", "Explicit"),
-        "suggestive": translate("intimacy", "Suggestive"),
-        "none_found": translate("intimacy", "None found"),
-    }.get(level or "", translate("intimacy", "Not checked"))
+    return translate("intimacy", words.INTIMACY[level])
 
 
 def finding_state(state: State) -> str:
     """How a detector ended, in words."""
-    return {
-        State.OK: translate("state", "Checked"),
-        State.INCONCLUSIVE: translate("state", "Can’t tell"),
-        State.NOT_APPLICABLE: translate("state", "Does not apply"),
-        State.FAILED: translate("state", "Did not run"),
-    }[state]
+    return translate("state", words.STATES[state])
 
 
-def detector(finding: Finding) -> str:
+def detector(name: str) -> str:
     """A detector's name in words; one that is not known here keeps its own name, with spaces."""
-    return {
-        "c2pa": translate("detector", "Content Credentials (C2PA)"),
-        "declared_metadata": translate("detector", "Declared in the metadata"),
-        "generation_parameters": translate("detector", "Generation settings in the file"),
-        "watermark": translate("detector", "Invisible watermark"),
-        "camera_exif": translate("detector", "Camera (only a hint)"),
-        "generated": translate("detector", "Learned: whole picture"),
-        "intimacy": translate("detector", "Intimacy (never proof)"),
-    }.get(finding.detector, finding.detector.replace("_", " ").capitalize())
+    return translate("detector", words.detector(name))
+
+
+def chance(p: float | None) -> str:
+    """A probability, 0..1, as a count out of ten or so."""
+    return translate("chance", words.chance(p))
 
 
 def region(kind: str) -> str:
     """A region's kind in words."""
     return translate("region", "Face") if kind == "face" else kind.replace("_", " ").capitalize()
-
-
-def visible(text: str) -> str:
-    """Untrusted text made safe to draw on one line.
-
-    Undecodable bytes (lone surrogates) and controls become U+FFFD, and characters that reorder text are dropped, so
-    that a name cannot pose as another ("gpj.exe" written backwards).
-    """
-    if text.isprintable():  # no control, surrogate or formatting character in it; nearly always so
-        return text
-    return "".join(_visible_char(c) for c in text)
-
-
-# Unicode's explicit directional formatting characters (UAX #9), and the invisible marks.
-_REORDERING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def _visible_char(c: str) -> str:
-    if c in _REORDERING:
-        return ""
-    if "\ud800" <= c <= "\udfff" or ("\x7f" <= c <= "\x9f"):
-        return "\ufffd"
-    return (" " if c in "\t\n\r" else "\ufffd") if c < " " else c

@@ -1,4 +1,4 @@
-"""The words that people read, in one place: verdicts, chances, intimacy, and file names made safe to show."""
+"""The words that people read, in one place for command line, files and window; and file names made safe to show."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ DETECTORS: Mapping[str, str] = {
     "declared_metadata": "Declared in the metadata",
     "generation_parameters": "Generation settings in the file",
     "watermark": "Invisible watermark",
-    "camera_exif": "Camera information (a hint only)",
+    "camera_exif": "Camera information (only a hint)",
     "generated": "Learned detector: whole picture",
-    "intimacy": "Intimacy (a separate question, never proof)",
+    "intimacy": "Intimacy (never proof)",
 }
 
 # Characters that draw nothing, reorder a line or end it: in a name they can only mislead.
@@ -90,7 +90,7 @@ def visible(text: str) -> str:
 
     A byte that was not UTF-8 (a lone surrogate U+DC80..DCFF, PEP 383) becomes \\xNN, the rest \\n, \\u202e and so on.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # nearly always so; then none of its characters is in a hidden category
         return text
     return "".join(c if _plain(c) else _escape(c) for c in text)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop.output import words
+from desktop import words
 from detectors.finding import State
 from detectors.verdict import Band
 
