@@ -232,7 +232,7 @@ def test_a_dropped_name_that_is_not_utf8_reaches_the_engine(
     assert os.fsencode(window.model.table.rows[0].path) == raw
     assert names(window) == ["caf\\xe9 #1 %41.jpg"]
     window.detail.copy.click()
-    assert "caf\ufffd" in QGuiApplication.clipboard().text()
+    assert "caf\\xe9" in QGuiApplication.clipboard().text()
 
 
 def test_a_problem_is_shown_with_its_remedy_and_no_picture(
