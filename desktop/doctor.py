@@ -183,15 +183,19 @@ def _judged(report: Report, name: str, right: set[Band]) -> Iterator[Check]:
     if not learned and not any(f.role is Role.LEARNED for f in findings):
         yield Check(part, Outcome.PROBLEM, f"No learned detector looked at {name}.", _REINSTALL)
     for finding in learned:
-        yield _learned(finding, name)
+        yield _learned(finding, name, report.verdict.band)
 
 
-def _learned(finding: Finding, name: str) -> Check:
-    """What the learned detector said; it must say something, and need not be right on a single picture."""
+def _learned(finding: Finding, name: str, band: Band) -> Check:
+    """Whether the learned detector said something, which need not be right on a single picture, and what came of it."""
+    part = "Self-test"
     if finding.score is None:
-        return Check("Self-test", Outcome.PROBLEM, f"The learned detector gave no answer on {name}.", _REINSTALL)
-    chance = words.chance(finding.score)
-    return Check("Self-test", Outcome.OK, f"On {name} the learned detector puts the likelihood at {chance}.")
+        return Check(part, Outcome.PROBLEM, f"The learned detector gave no answer on {name}.", _REINSTALL)
+    says = {
+        Band.LIKELY_SYNTHETIC: f"The learned detector called {name} likely synthetic.",
+        Band.DECLARED_SYNTHETIC: f"The learned detector looked at {name} too.",
+    }.get(band, f"The learned detector did not call {name} likely synthetic.")
+    return Check(part, Outcome.OK, says)
 
 
 def _print(check: Check, first: bool) -> None:

@@ -29,6 +29,8 @@ COUNTED: Mapping[str, tuple[str, str]] = {
     NOT_CHECKED: ("not checked", "not checked"),
 }
 
+_WITH_LIKELIHOOD = {"likely_synthetic", "inconclusive"}
+
 INTIMACY: Mapping[str | None, str] = {
     "explicit": "Explicit",
     "suggestive": "Suggestive",
@@ -68,6 +70,14 @@ def verdict_key(record: Mapping[str, Any]) -> str:
 def detector(name: str) -> str:
     """A detector's name in words; one that is not known here keeps its own name, with spaces."""
     return DETECTORS.get(name) or visible(name).replace("_", " ").capitalize()
+
+
+def likelihood(verdict: str, p: float | None) -> str:
+    """The chance to show beside a verdict, or nothing where a number would mislead.
+
+    Beside "No signs found" it would frighten, and what a file says of itself has no measured chance.
+    """
+    return chance(p) if verdict in _WITH_LIKELIHOOD else ""
 
 
 def chance(p: float | None) -> str:

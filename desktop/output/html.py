@@ -144,7 +144,9 @@ def _failed(tally: Tally) -> str:
 def row(record: Mapping[str, Any], report: Report | None, number: int) -> str:
     """One file's row; reasons, findings and fingerprints unfold inside it. A late one waits as a comment."""
     key, error = words.verdict_key(record), record["error"]
-    p = record["p_synthetic"]
+    likelihood = words.likelihood(key, record["p_synthetic"])
+    # The column is sorted by what it shows.
+    p = record["p_synthetic"] if likelihood else None
     level = record["intimacy"]["level"] if record["intimacy"] else None
     media = record["media"] or {}
     blurred = None if report is None else report.thumbnail
@@ -154,7 +156,6 @@ def row(record: Mapping[str, Any], report: Report | None, number: int) -> str:
         else f'<img alt="" decoding="async" src="data:image/jpeg;base64,{base64.b64encode(blurred).decode()}">'
     )
     body = f"<p>{_text(error['message'])} {_text(error['remedy'])}</p>" if error else _why(record, report)
-    likelihood = "" if error else words.chance(p)
     element = (
         f'<tr role="row" class="v-{_text(key)}" data-n="{number}" data-v="{_text(key)}"'
         f' data-p="{"" if p is None else p}" data-i="{_INTIMACY_RANK.get(level, 3)}"'

@@ -34,7 +34,7 @@ class TableWriter:
         self._last = record
         key = words.verdict_key(record)
         media, error = record["media"] or {}, record["error"]
-        likelihood = "" if error else words.chance(record["p_synthetic"])
+        likelihood = words.likelihood(key, record["p_synthetic"])
         intimacy = "" if error else words.INTIMACY[record["intimacy"]["level"]]
         name = words.visible(record["path"])
         style = "1" if key in _STRONG else "2" if error else ""

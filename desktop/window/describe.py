@@ -17,7 +17,7 @@ from desktop.window.words import translate
 from detectors.errors import CounterproofError
 from detectors.finding import Finding, Region, Role
 from detectors.report import Analysis, Report
-from detectors.verdict import Band, Verdict
+from detectors.verdict import Verdict
 
 MAX_VALUE = 2000
 LONG = 80
@@ -117,9 +117,9 @@ def _error(error: CounterproofError, status: Status) -> Section:
 
 def _verdict(verdict: Verdict) -> list[Section]:
     paragraphs = [words.verdict_meaning(verdict.band)]
-    if verdict.p_synthetic is not None and verdict.band is not Band.DECLARED_SYNTHETIC:
-        said = translate("detail", "Estimated likelihood that a generative tool made or changed it: {chance}.")
-        paragraphs.append(said.format(chance=words.chance(verdict.p_synthetic)))
+    if likelihood := words.likelihood(verdict.band, verdict.p_synthetic):
+        said = translate("detail", "Estimated likelihood that a generative tool made or changed it: {likelihood}.")
+        paragraphs.append(said.format(likelihood=likelihood))
     reasons = tuple(_shorten(words.visible(r)) for r in verdict.reasons)
     parts = [Section(words.verdict(verdict.band), tuple(paragraphs))]
     if reasons:

@@ -78,9 +78,10 @@ def detector(name: str) -> str:
     return translate("detector", words.detector(name))
 
 
-def chance(p: float | None) -> str:
-    """A probability, 0..1, as a count out of ten or so."""
-    return translate("chance", words.chance(p))
+def likelihood(band: Band, p: float | None) -> str:
+    """The chance to show beside a verdict, as a count out of ten or so; empty where a number would mislead."""
+    shown = words.likelihood(band, p)
+    return translate("likelihood", shown) if shown else ""
 
 
 def region(kind: str) -> str:

@@ -188,6 +188,12 @@ class TestHtml:
         ):
             assert said in seen.words
 
+    def test_a_likelihood_is_shown_only_where_it_helps(self, tmp_path: Path) -> None:
+        text, seen = page_of(tmp_path, one_of_each())
+        assert text.count('data-label="Likelihood"') == 2
+        assert [a["data-v"] for a in seen.all("tr") if a.get("data-p")] == ["likely_synthetic", "inconclusive"]
+        assert "98 in 100" not in seen.words
+
     def test_hostile_text_adds_no_element_and_no_attribute(self, tmp_path: Path) -> None:
         (tmp_path / "a").mkdir()
         calm = [report("x", says="x", details={"x": "x", "prompt": "x"}, metadata={"x": "x"}), unreadable("x", "x")]
@@ -295,7 +301,7 @@ class TestTable:
         assert "\x1b" not in text
         for said in ("Says it is synthetic", "Likely synthetic", "Can't tell", "No signs found", "Not checked"):
             assert said in text
-        assert "about 19 in 20" in text
+        assert re.findall(r"(?:about|over|under) \d+ in \d+", text) == ["about 19 in 20", "about 5 in 10"]
         assert "The file is cut short. Ask for the file again." in text
         assert text.splitlines()[-1].startswith("On 5 files: The watermark check")
         assert "6 files: 1 says it is synthetic, 1 with its source photo found, 1 likely synthetic" in text

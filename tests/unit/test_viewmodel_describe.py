@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from desktop.window import describe
+import pytest
+
+from desktop.window import describe, words
 from desktop.window.describe import Wanted
 from desktop.window.packed import pack
 from desktop.window.table import Row, Status
@@ -24,6 +26,19 @@ def test_verdict_reasons_and_all_four_states_are_in_words() -> None:
         assert said in text
     assert "1. Face: 100, 80 from the top left corner; 200 × 200 pixels" in text
     assert "Camera: Example 5" in text
+
+
+@pytest.mark.parametrize("band", Band)
+def test_a_likelihood_is_shown_only_where_it_helps(band: Band) -> None:
+    text = describe.as_text(row(scanned("a.jpg", band, p=0.48)), Wanted())
+    shown = band in (Band.LIKELY_SYNTHETIC, Band.INCONCLUSIVE)
+    assert ("about 5 in 10" in text, "48" in text) == (shown, False)
+    words.use_translator(lambda _context, text: f"⟦{text}⟧")
+    try:
+        assert ("⟦about 5 in 10⟧" in describe.as_text(row(scanned("a.jpg", band, p=0.48)), Wanted())) == shown
+        assert "⟦⟧" not in describe.as_text(row(scanned("a.jpg", band, p=0.48)), Wanted())
+    finally:
+        words.use_translator(None)
 
 
 def test_every_finding_is_listed() -> None:

@@ -31,6 +31,13 @@ def test_chance_is_a_count(p: float | None, said: str) -> None:
     assert words.chance(p) == said
 
 
+@pytest.mark.parametrize("band", Band)
+def test_a_likelihood_is_shown_only_where_it_helps(band: Band) -> None:
+    shown = "about 7 in 10" if band in (Band.LIKELY_SYNTHETIC, Band.INCONCLUSIVE) else ""
+    assert words.likelihood(band, 0.7) == shown
+    assert words.likelihood(words.NOT_CHECKED, None) == ""
+
+
 @given(st.floats(0, 1))
 def test_chance_is_never_a_percentage(p: float) -> None:
     assert "%" not in words.chance(p)
