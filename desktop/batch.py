@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop import settings, words
 from desktop.cli import DONE, INTERRUPTED, SOME_NOT, USAGE
-from desktop.listing import is_direct, listed
+from desktop.listing import auto_profile, listed
 from desktop.output import jsonl
 from desktop.output.progress import Progress
 from desktop.output.writer import OutputError, Tally, Writer, check_replaceable, forget_stdout
@@ -25,9 +25,6 @@ from detectors.scan import Scanner, ScanOptions
 
 if TYPE_CHECKING:
     from argparse import Namespace
-
-# A person who names up to this many files waits for an answer about each.
-_FEW = 4
 
 
 def run(args: Namespace) -> int:
@@ -140,11 +137,9 @@ def _scan(
         if told := cache.notice:
             progress.say(told)
     options: dict[str, Any] = {"jobs": jobs} if (jobs := args.jobs or chosen.jobs) else {}
-    profile = args.profile or chosen.profile
-    if profile == "auto":
-        few = len(args.paths) <= _FEW and all(is_direct(p) for p in args.paths)
-        profile = "thorough" if few else "fast"
-    options |= {"profile": Profile(profile), "limits": chosen.limits, "cache": cache, "thumbnails": bool(args.html)}
+    asked = args.profile or chosen.profile
+    profile = auto_profile(args.paths) if asked == "auto" else Profile(asked)
+    options |= {"profile": profile, "limits": chosen.limits, "cache": cache, "thumbnails": bool(args.html)}
     to_terminal = sys.stdout.isatty()
     progress.update(tally)
     with Scanner(ScanOptions(**options)) as scanner:

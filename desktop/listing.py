@@ -6,16 +6,20 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from detectors.finding import Profile
 from detectors.inputs import Input, find_inputs
 
+# A person who names up to this many files waits for an answer about each.
+_FEW = 4
 _WAIT_SECONDS = 0.2
 
 
-def is_direct(path: str) -> bool:
-    """Whether the argument names one file, rather than a folder, a pattern or a list."""
-    return path != "-" and os.path.isfile(path)
+def auto_profile(paths: Sequence[str]) -> Profile:
+    """The profile that `auto` means: thorough for a few files, each named itself, else fast."""
+    few = len(paths) <= _FEW and all(path != "-" and os.path.isfile(path) for path in paths)
+    return Profile.THOROUGH if few else Profile.FAST
 
 
 def listed(paths: list[str], cancel: threading.Event, skip: set[str]) -> Iterator[Input]:

@@ -14,9 +14,9 @@ from detectors.scan import ScanOptions, cores
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "counterproof.svg"
 
 
-def scan_options(chosen: settings.Settings) -> ScanOptions:
-    """How the window scans. It keeps no results between runs, and takes `auto` for `fast`: it is mostly for folders."""
-    profile = Profile.FAST if chosen.profile == "auto" else Profile(chosen.profile)
+def scan_options(chosen: settings.Settings, auto: Profile) -> ScanOptions:
+    """How the window scans; `auto` is what the setting of that name means for the files. Keeps no results for later."""
+    profile = auto if chosen.profile == "auto" else Profile(chosen.profile)
     return ScanOptions(profile=profile, jobs=chosen.jobs or cores(), limits=chosen.limits)
 
 
@@ -44,7 +44,7 @@ def run(paths: list[str]) -> int:
     app.setApplicationDisplayName("Counterproof")
     app.setWindowIcon(QIcon(str(ICON)))
     words.use_translator(QCoreApplication.translate)
-    window = MainWindow(Session(lambda: Scanner(scan_options(settings.load())), find_inputs))
+    window = MainWindow(Session(lambda auto: Scanner(scan_options(settings.load(), auto)), find_inputs))
     window.show()
     QTimer.singleShot(0, window, lambda: window.add(paths))
     try:

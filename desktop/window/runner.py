@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
+from desktop.listing import auto_profile
 from desktop.window.packed import Packed, pack
 from desktop.window.reveal import Pixels, Request
 from detectors.errors import CounterproofError
+from detectors.finding import Profile
 from detectors.report import Report
 
 # Files are announced in groups: one signal for each of 20,000 would cost more than the listing.
@@ -59,11 +61,13 @@ class News:
 class Runner:
     """Scans what it is given, in order, one request after the other."""
 
-    def __init__(self, engine: Callable[[], Engine], list_inputs: Callable[[Iterable[str]], Iterator[Any]]) -> None:
-        """`engine` makes the engine when it is first needed, in a thread of the runner."""
+    def __init__(
+        self, engine: Callable[[Profile], Engine], list_inputs: Callable[[Iterable[str]], Iterator[Any]]
+    ) -> None:
+        """`engine` makes the engine for a profile when it is first needed, in a thread of the runner."""
         self._make_engine = engine
         self._list_inputs = list_inputs
-        self._engine: Engine | None = None
+        self._engines: dict[Profile, Engine] = {}
         self._engine_lock = threading.Lock()
         self._scans = ThreadPoolExecutor(1, "scan")
         self._previews = ThreadPoolExecutor(1, "preview")
@@ -154,8 +158,8 @@ class Runner:
         self._previews.shutdown(wait=False, cancel_futures=True)
         self._scans.shutdown(wait=False, cancel_futures=True)
         with self._engine_lock:
-            if self._engine is not None:
-                self._engine.close()
+            for engine in self._engines.values():
+                engine.close()
         self._scans.shutdown(wait=True)
         self._previews.shutdown(wait=True)
 
@@ -163,7 +167,7 @@ class Runner:
         wanted = self._list(paths, cancel)
         if not wanted or cancel.is_set():
             return
-        for report in self._ready_engine().scan(list(wanted.values()), cancel, self._pause):
+        for report in self._ready_engine(auto_profile(paths)).scan(list(wanted.values()), cancel, self._pause):
             # By path and not by position: after a cancel some inputs have no report.
             row_id = self._ids[report.path]
             if report.error is None:
@@ -209,10 +213,13 @@ class Runner:
         else:
             done(request, pixels)
 
-    def _ready_engine(self) -> Engine:
+    def _ready_engine(self, profile: Profile | None = None) -> Engine:
+        """The engine for a profile, made when it is first needed; any will do where it is None."""
         with self._engine_lock:
             if self._closed:
                 raise CancelledError
-            if self._engine is None:
-                self._engine = self._make_engine()
-            return self._engine
+            if profile is None:
+                profile = next(iter(self._engines), Profile.FAST)
+            if profile not in self._engines:
+                self._engines[profile] = self._make_engine(profile)
+            return self._engines[profile]

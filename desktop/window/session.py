@@ -13,6 +13,7 @@ from desktop.window.reveal import Pixels, Request
 from desktop.window.runner import Engine, Runner
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
+from detectors.finding import Profile
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Session(QObject):
 
     def __init__(
         self,
-        engine: Callable[[], Engine],
+        engine: Callable[[Profile], Engine],
         list_inputs: Callable[[Iterable[str]], Iterator[Any]],
         parent: QObject | None = None,
     ) -> None:

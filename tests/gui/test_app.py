@@ -78,9 +78,10 @@ def test_the_check_sees_what_qt_writes_by_itself(tmp_path: Path) -> None:
 
 def test_the_settings_hold_in_the_window_too() -> None:
     limits = Limits(max_bytes=1000)
-    options = app.scan_options(Settings(jobs=3, profile="thorough", limits=limits))
+    options = app.scan_options(Settings(jobs=3, profile="thorough", limits=limits), Profile.FAST)
     assert (options.jobs, options.profile, options.limits) == (3, Profile.THOROUGH, limits)
-    assert app.scan_options(Settings()) == ScanOptions()
+    for auto in Profile:
+        assert app.scan_options(Settings(), auto) == ScanOptions(profile=auto)
 
 
 def test_the_icon_is_there() -> None:
@@ -90,7 +91,7 @@ def test_the_icon_is_there() -> None:
 @pytest.fixture
 def real_window() -> Iterator[MainWindow]:
     """A window with the real engine, one worker."""
-    window = MainWindow(Session(lambda: Scanner(ScanOptions(jobs=1, bands=BANDS)), find_inputs))
+    window = MainWindow(Session(lambda _: Scanner(ScanOptions(jobs=1, bands=BANDS)), find_inputs))
     window.adults_only = True
     window.show()
     window.activateWindow()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,9 @@ from desktop.window.packed import unpack
 from desktop.window.reveal import Request
 from desktop.window.runner import News, Runner
 from detectors.errors import FileUnreadable, SetupError
-from tests.gui.fakes import FakeEngine, fake_inputs
+from detectors.finding import Profile
+from detectors.report import Report
+from tests.gui.fakes import FakeEngine, FakeInput, fake_inputs
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def runner(engine: FakeEngine) -> Iterator[Runner]:
-    made = Runner(lambda: engine, fake_inputs)
+    made = Runner(lambda _: engine, fake_inputs)
     yield made
     made.close()
 
@@ -105,6 +108,44 @@ def test_reports_are_matched_by_path_when_a_cancel_left_some_out(runner: Runner,
     assert [i for i, _ in collect(runner).results] == [0, 2, 3]
 
 
+def test_a_few_files_named_themselves_are_scanned_thoroughly(engine: FakeEngine, tmp_path: Path) -> None:
+    files = [str(tmp_path / f"{n}.jpg") for n in range(5)]
+    for file in files:
+        Path(file).touch()
+    made: list[Profile] = []
+    scanned: list[tuple[Profile, str]] = []
+
+    class Noting(FakeEngine):
+        profile = Profile.FAST
+
+        def scan(self, inputs: Iterable[FakeInput], *events: threading.Event | None) -> Iterator[Report]:
+            for report in super().scan(inputs, *events):
+                scanned.append((self.profile, report.path))
+                yield report
+
+    engines: list[Noting] = []
+
+    def make(profile: Profile) -> Noting:
+        made.append(profile)
+        engines.append(Noting())
+        engines[-1].profile = profile
+        return engines[-1]
+
+    runner = Runner(make, fake_inputs)
+    for batch in (files[:4], [*files, "x.jpg"], [str(tmp_path / "gone.jpg")], files[4:]):
+        runner.add(batch)
+        collect(runner)
+    came = threading.Event()
+    runner.preview(Request(1, files[0], True), 64, lambda _r, _p: came.set(), lambda _r, _e: None)
+    assert came.wait(5)
+    runner.close()
+    thorough = [p for profile, p in scanned if profile is Profile.THOROUGH]
+    assert thorough == files[:4]
+    assert [p for profile, p in scanned if profile is Profile.FAST] == [files[4], "x.jpg", str(tmp_path / "gone.jpg")]
+    assert made == [Profile.THOROUGH, Profile.FAST]
+    assert all(e.closed for e in engines)
+
+
 @pytest.mark.parametrize("error", [SetupError("x", "A model is missing.", "Install again."), ValueError("planted")])
 def test_an_error_in_the_thread_is_handed_over(runner: Runner, engine: FakeEngine, error: Exception) -> None:
     engine.scan_error = error
@@ -151,7 +192,7 @@ def test_a_preview_that_fails_says_why(runner: Runner, engine: FakeEngine) -> No
 
 
 def test_closing_ends_the_threads_in_the_middle_of_work(engine: FakeEngine) -> None:
-    runner = Runner(lambda: engine, fake_inputs)
+    runner = Runner(lambda _: engine, fake_inputs)
     engine.gate.clear()
     runner.add(["in/*5"])
     engine.preview_gate.clear()
