@@ -194,7 +194,7 @@ class Scanner:
                 return None
 
     def _report(self, item: Input, run: _Run) -> Report | None:
-        """One input's report, or None when the run is over first. Runs in a pool thread."""
+        """One input's report, or None or CancelledError when the run is over first. Runs in a pool thread."""
         while run.pause.is_set() and not run.over():
             time.sleep(_POLL_SECONDS)
         if run.over():
@@ -207,7 +207,7 @@ class Scanner:
             data = read_file(item.path, self.options.limits)
             digest = hashlib.sha256(data).digest()
             sha256 = digest.hex()
-            outcome, cached = self._outcome(data, digest)
+            outcome, cached = self._outcome(data, digest, run)
             if outcome.error is not None:
                 raise outcome.error
         except (FileRefused, FileUnreadable) as e:
@@ -225,11 +225,11 @@ class Scanner:
         verdict = None if analysis is None else decide(analysis.findings, run.bands)
         return Report(item.path, analysis, verdict, None, sha256, _ms_since(started), cached, outcome.thumbnail)
 
-    def _outcome(self, data: bytes, digest: bytes) -> tuple[Outcome, bool]:
-        """What is known of these bytes, and whether it was known before. Raises WorkerDied, SetupError."""
+    def _outcome(self, data: bytes, digest: bytes, run: _Run) -> tuple[Outcome, bool]:
+        """What is known of these bytes, and whether it was known before. Raises as `_analysed`."""
         cache = self.options.cache
         if cache is None:
-            return self._analysed(data, digest.hex())[0], False
+            return self._analysed(data, digest.hex(), run)[0], False
         with self._same_bytes[digest[0]]:
             kept = cache.get(digest, self._context)
             if kept is not None:
@@ -237,20 +237,20 @@ class Scanner:
                     outcome = outcome_of(*unpack(kept), digest.hex())
                     if outcome.error or outcome.thumbnail or not self.options.thumbnails:
                         return outcome, True
-            outcome, frame = self._analysed(data, digest.hex())
+            outcome, frame = self._analysed(data, digest.hex(), run)
             if _lasting(outcome):
                 cache.put(digest, self._context, frame)
         return outcome, False
 
-    def _analysed(self, data: bytes, sha256: str) -> tuple[Outcome, bytes]:
-        """A worker's checked outcome, and its frame. Raises WorkerDied, SetupError."""
+    def _analysed(self, data: bytes, sha256: str, run: _Run) -> tuple[Outcome, bytes]:
+        """A worker's checked outcome, and its frame. Raises WorkerDied, SetupError, CancelledError."""
         request = {
             "op": "analyse",
             "sha256": sha256,
             "profile": str(self.options.profile),
             "thumbnail": self.options.thumbnails,
         }
-        with self._pool.worker() as worker:
+        with self._pool.worker(run.over) as worker:
             header, payload = worker.ask(request, data)
             try:
                 outcome = outcome_of(header, payload, sha256)

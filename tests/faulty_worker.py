@@ -93,6 +93,8 @@ if __name__ == "__main__":
     mode = sys.argv[1] if len(sys.argv) > 1 else ""
     if mode == "dies_at_start":
         sys.exit("the reason for it")
+    if mode == "hangs_at_start":
+        time.sleep(600)
     if mode == "detector_raises":
         broken = next(iter(detectors().values()))
         type(broken).find = lambda self, picture, profile: 1 / 0  # type: ignore[method-assign]

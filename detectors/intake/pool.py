@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 
 from detectors.errors import SetupError
 from detectors.intake.limits import Limits
@@ -35,18 +36,26 @@ class Pool:
         self._watchdog: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def worker(self) -> Iterator[WorkerProcess]:
-        """A worker for one file. One on which the block raises is not used again. Raises SetupError."""
+    def worker(self, over: Callable[[], bool] = lambda: False) -> Iterator[WorkerProcess]:
+        """A worker for one file. One on which the block raises is not used again. Raises SetupError.
+
+        `over` says whether the file is no longer wanted; then it raises CancelledError, at the latest once whoever
+        made it so calls `kill_busy`.
+        """
         with self._lock:
             worker = self._idle.pop() if self._idle else None
         if worker is not None and not worker.alive:
             self._discard(worker)
             worker = None
-        worker = worker or self._started()
+        worker = worker or self._started(over)
         with self._lock:
             self._busy.add(worker)
         keep = False
         try:
+            # Only now: whoever ends the run from here on finds this worker among those that are busy.
+            if over():
+                keep = True
+                raise CancelledError
             yield worker
             keep = worker.answered < self._limits.recycle_after
         finally:
@@ -59,14 +68,14 @@ class Pool:
                 self._discard(worker)
 
     def finish(self, seconds: float) -> None:
-        """Wait until no worker has a file in hand, then end those that still do."""
+        """Wait until no worker starts or has a file in hand, then end those that still do."""
         deadline = time.monotonic() + seconds
         while self._busy and time.monotonic() < deadline:
             time.sleep(_WATCH_SECONDS / 10)
         self.kill_busy()
 
     def kill_busy(self) -> None:
-        """End the workers that have a file in hand; their borrowers see WorkerDied."""
+        """End the workers that start or have a file in hand; their borrowers see WorkerDied or CancelledError."""
         with self._lock:
             for worker in self._busy:
                 worker.kill()
@@ -84,22 +93,20 @@ class Pool:
         if self._watchdog is not None:
             self._watchdog.join()
 
-    def _started(self) -> WorkerProcess:
-        """A new worker that is ready. Raises SetupError when several in a row do not come up."""
+    def _started(self, over: Callable[[], bool]) -> WorkerProcess:
+        """A new worker that is ready. Raises SetupError when several in a row do not come up, CancelledError."""
         said = ""
         for _ in range(_STARTS):
-            if self._closed.is_set():
-                break
             try:
                 worker = WorkerProcess(self._limits, self._threads, self._command)
             except OSError as e:
                 said = str(e)
                 continue
-            with self._lock:
-                self._all.add(worker)
-                if self._watchdog is None:
-                    self._watchdog = threading.Thread(target=self._watch, name="worker-watchdog", daemon=True)
-                    self._watchdog.start()
+            self._enter(worker)
+            # Only now: whoever ends the run or closes the pool from here on finds this worker.
+            if over() or self._closed.is_set():
+                self._discard(worker)
+                break
             try:
                 self.protections = tuple(worker.start())
             except WorkerDied:
@@ -107,12 +114,24 @@ class Pool:
                 said = worker.said
                 continue
             return worker
+        if over():
+            raise CancelledError
         raise _no_worker(said)
+
+    def _enter(self, worker: WorkerProcess) -> None:
+        """Watch over a new worker. While it starts it counts as busy."""
+        with self._lock:
+            self._all.add(worker)
+            self._busy.add(worker)
+            if self._watchdog is None:
+                self._watchdog = threading.Thread(target=self._watch, name="worker-watchdog", daemon=True)
+                self._watchdog.start()
 
     def _discard(self, worker: WorkerProcess) -> None:
         worker.close()
         with self._lock:
             self._all.discard(worker)
+            self._busy.discard(worker)
 
     def _watch(self) -> None:
         """End workers whose answer is overdue, until the pool is closed."""
