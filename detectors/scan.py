@@ -96,6 +96,7 @@ class Scanner:
         # Apart, so that a picture shows at once while a folder is being scanned. Its worker loads no models.
         self._preview_pool = Pool(limits, 1, worker_command)
         self._one_preview = threading.Lock()
+        self._one_scan = threading.Lock()
         # Files with the same bytes wait for each other, so that the second finds the first one's result.
         self._same_bytes = [threading.Lock() for _ in range(256)]
         self._closed = threading.Event()
@@ -116,7 +117,21 @@ class Scanner:
 
         While `pause` is set no new file is begun. Once `cancel` is set none is, and the run ends after the files in
         hand. Raises SetupError when no worker can be started.
+
+        One scan at a time: a scan that ends, ends every worker of this Scanner that is still busy. A second one
+        raises RuntimeError until the first is used up or closed.
         """
+        if not self._one_scan.acquire(blocking=False):
+            raise RuntimeError("a Scanner runs one scan at a time: use up or close the first")
+        try:
+            yield from self._reports(inputs, cancel, pause)
+        finally:
+            self._one_scan.release()
+
+    def _reports(
+        self, inputs: Iterable[Input], cancel: threading.Event | None, pause: threading.Event | None
+    ) -> Iterator[Report]:
+        """As `scan`."""
         run = _Run(cancel or threading.Event(), pause or threading.Event(), self._closed, self._bands())
         ahead: deque[Future[Report | None]] = deque()
         pool = ThreadPoolExecutor(self.options.jobs, thread_name_prefix="scan")

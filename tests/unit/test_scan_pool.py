@@ -126,3 +126,16 @@ def test_a_worker_that_starts_while_the_pool_closes_is_ended(monkeypatch: pytest
     fuse.cancel()
     assert time.monotonic() - started < LONG / 2
     assert not made[0].alive
+
+
+def test_a_scanner_runs_one_scan_at_a_time() -> None:
+    with Scanner(ScanOptions(jobs=1, bands=BANDS), FAULTY) as scanner:
+        first = scanner.scan([Input("missing")] * 2)
+        next(first)
+        with pytest.raises(RuntimeError, match="one scan at a time"):
+            next(scanner.scan([Input("missing")]))
+        assert len(list(first)) == 1, "the first goes on"
+        abandoned = scanner.scan([Input("missing")] * 2)
+        next(abandoned)
+        abandoned.close()  # type: ignore[attr-defined]
+        assert len(list(scanner.scan([Input("missing")]))) == 1
