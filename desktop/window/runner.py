@@ -6,7 +6,9 @@ they find waits in a queue until `drain` takes it; an error in a thread is hande
 
 from __future__ import annotations
 
+import logging
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -17,9 +19,12 @@ from typing import Any, Protocol
 from desktop.listing import auto_profile
 from desktop.window.packed import Packed, pack
 from desktop.window.reveal import Pixels, Request
+from desktop.window.words import translate
 from detectors.errors import CounterproofError
 from detectors.finding import Profile
 from detectors.report import Report
+
+log = logging.getLogger(__name__)
 
 # Files are announced in groups: one signal for each of 20,000 would cost more than the listing.
 GROUP = 200
@@ -208,8 +213,13 @@ class Runner:
     ) -> None:
         try:
             pixels = self._ready_engine().preview(request.path, longest, request.blurred)
+        except CancelledError:
+            pass  # closed: nobody waits for it
         except CounterproofError as error:
             failed(request, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, someone waits for an answer about this picture
+            log_fault(error)
+            failed(request, _no_preview())
         else:
             done(request, pixels)
 
@@ -223,3 +233,16 @@ class Runner:
             if profile not in self._engines:
                 self._engines[profile] = self._make_engine(profile)
             return self._engines[profile]
+
+
+def log_fault(error: BaseException) -> None:
+    """Log where a fault of ours happened, without the error's own text: that may name a file."""
+    log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+
+
+def _no_preview() -> CounterproofError:
+    return CounterproofError(
+        "preview_failed",
+        translate("session", "This picture cannot be shown because of a fault in Counterproof. It is not changed."),
+        translate("session", "It can be checked all the same. To see it, open Counterproof anew and add it once more."),
+    )

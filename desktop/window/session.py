@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from desktop.window.reveal import Pixels, Request
-from desktop.window.runner import Engine, Runner
+from desktop.window.runner import Engine, Runner, log_fault
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
 from detectors.finding import Profile
-
-log = logging.getLogger(__name__)
 
 # 14 updates a second look continuous, and leave the thread free for the user between them.
 INTERVAL_MS = 70
@@ -122,8 +118,7 @@ class Session(QObject):
         if isinstance(error, CounterproofError):
             self.failed.emit(error.message, error.remedy)
             return
-        # Where it happened, without the error's own text: that may name a file.
-        log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        log_fault(error)
         self.failed.emit(
             translate("session", "Checking stopped because of a fault in Counterproof. Your files are not changed."),
             translate("session", "Close Counterproof, open it again, and add the files once more."),

@@ -109,7 +109,7 @@ class FakeEngine:
     scanned_paths: list[str] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     scan_error: Exception | None = None
-    preview_error: CounterproofError | None = None
+    preview_error: Exception | None = None
     blurred_pixel: bytes = b"\x90\x90\x90"
     closed: bool = False
 

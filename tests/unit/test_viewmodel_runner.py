@@ -12,7 +12,7 @@ import pytest
 from desktop.window.packed import unpack
 from desktop.window.reveal import Request
 from desktop.window.runner import News, Runner
-from detectors.errors import FileUnreadable, SetupError
+from detectors.errors import CounterproofError, FileUnreadable, SetupError
 from detectors.finding import Profile
 from detectors.report import Report
 from tests.gui.fakes import FakeEngine, FakeInput, fake_inputs
@@ -189,6 +189,21 @@ def test_a_preview_that_fails_says_why(runner: Runner, engine: FakeEngine) -> No
     while not failed and time.monotonic() < deadline:
         time.sleep(0.01)
     assert failed == ["gone"]
+
+
+@pytest.mark.expects_log
+def test_a_fault_of_ours_in_a_preview_is_said_and_logged_without_its_own_words(
+    runner: Runner, engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.preview_error = ValueError("private.jpg")
+    failed: list[CounterproofError] = []
+    runner.preview(Request(1, "a.jpg", True), 64, lambda _r, _p: None, lambda _r, e: failed.append(e))
+    deadline = time.monotonic() + 5
+    while not failed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [e.code for e in failed] == ["preview_failed"]
+    assert "private" not in failed[0].message + failed[0].remedy + caplog.text
+    assert "ValueError" in caplog.text
 
 
 def test_closing_ends_the_threads_in_the_middle_of_work(engine: FakeEngine) -> None:
