@@ -184,13 +184,9 @@ class Scanner:
         """The operating point that verdicts are read from."""
         if self.options.bands is not None:
             return self.options.bands
-        from detectors.inference.manifest import REMEDY, manifest
+        from detectors.inference import manifest
 
-        shipped = [model.bands for model in manifest().values() if model.bands is not None]
-        if len(shipped) != 1:
-            message = "This installation has no measured error rates, so no verdict could be given."
-            raise SetupError("no_operating_point", message, REMEDY)
-        return shipped[0]
+        return manifest.bands(self.options.profile)
 
     def _awaited(self, future: Future[Report | None], run: _Run) -> Report | None:
         """The report, or None where a run that is over dropped the input."""

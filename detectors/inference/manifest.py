@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.errors import SetupError
-from detectors.finding import ModelRef
+from detectors.finding import ModelRef, Profile
 from detectors.verdict import Bands
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -67,7 +67,8 @@ class ModelEntry:
     """One model. `file` is relative to models/, or to the installed package `package` where that is given.
 
     `inputs` maps the input's name to its shape, a number where it is fixed and None where it is free.
-    `calibration` and `bands` are None for models whose scores are used as they are.
+    `profile` is the one that the model serves, None for every. `calibration` and `bands` are None for models whose
+    scores are used as they are.
     """
 
     id: str
@@ -78,6 +79,7 @@ class ModelEntry:
     licence: str
     derived_from: str
     preprocess: str
+    profile: Profile | None
     inputs: Mapping[str, tuple[int | None, ...]]
     outputs: tuple[str, ...]
     calibration: Calibration | None
@@ -125,9 +127,9 @@ def entry(model_id: str) -> ModelEntry:
         raise SetupError("model_unknown", f"The model {model_id} is not in the list of models.", REMEDY) from None
 
 
-def bands() -> Bands:
-    """The shipped operating point and its measured error rates. Raises SetupError unless there is exactly one."""
-    found = [e.bands for e in manifest().values() if e.bands is not None]
+def bands(profile: Profile) -> Bands:
+    """The profile's shipped operating point and measured error rates. Raises SetupError unless there is exactly one."""
+    found = [e.bands for e in manifest().values() if e.bands is not None and e.profile is profile]
     if len(found) != 1:
         raise SetupError("bands_missing", "The measured error rates of this version are missing.", REMEDY)
     return found[0]
@@ -177,6 +179,7 @@ def _entry(row: Mapping[str, Any]) -> ModelEntry:
         licence=str(row["licence"]),
         derived_from=str(row["derived_from"]),
         preprocess=str(row["preprocess"]),
+        profile=Profile(row["profile"]) if "profile" in row else None,
         inputs={i["name"]: tuple(d if isinstance(d, int) else None for d in i["shape"]) for i in row["input"]},
         outputs=tuple(row["outputs"]),
         calibration=None if table is None else Calibration(tuple(table["raw"]), tuple(table["probability"])),

@@ -69,7 +69,7 @@ class Generated:
         small = canonical(picture.rgb)
         if ImageStat.Stat(small.convert("L")).stddev[0] < FLAT:
             return self._finding(State.NOT_APPLICABLE, None, BLANK)
-        limits, model = bands(), entry(MODELS[profile])
+        limits, model = bands(profile), entry(MODELS[profile])
         score, raw = _score(model, small)
         details: dict[str, Any] = {"raw": raw, "thresholds": {"likely": limits.likely, "clear": limits.clear}}
         if score < (limits.clear if profile is Profile.THOROUGH else limits.likely):

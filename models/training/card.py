@@ -24,7 +24,8 @@ def _row(first: str, cells: list[str]) -> str:
 
 def render(figures: Mapping[str, Any]) -> str:
     """All figures as Markdown."""
-    bands, columns = figures["bands"], [figures[kind] for kind in COPIES if kind in figures]
+    columns = [figures[kind] for kind in COPIES if kind in figures]
+    fast, thorough = (figures[model]["bands"] for model in ("generated-lite0", "generated-clip"))
     lines = [
         f"Out of fold ({figures['folds']} folds, every generator and every source held out once): "
         f"{figures['synthetic']} synthetic pictures and {figures['real']} photographs, matched for size out of "
@@ -48,7 +49,8 @@ def render(figures: Mapping[str, Any]) -> str:
         lines.append(_row(name, [_percent(c["shipped"][key]) for c in columns]))
     lines += [
         "",
-        f"Operating point: `likely_synthetic` from {bands['likely']}, `no_signs` below {bands['clear']}. "
+        f"Operating points: `likely_synthetic` from {fast['likely']} (fast) and {thorough['likely']} (thorough), "
+        f"`no_signs` below {fast['clear']} and {thorough['clear']}. "
         f"Size and encoder traces alone (short side, JPEG tables of the degraded copies): AUC "
         f"{figures['leak_auc']:.3f}.",
         "",

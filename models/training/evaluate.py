@@ -2,7 +2,9 @@
 
     python -m models.training.evaluate
 
-Writes models/cards/generated.json and the figures in models/cards/generated.md. Stops when the leak check fails.
+Writes models/cards/generated.json and the figures in models/cards/generated.md, and in the cache folder, for each kind
+of copy, `held-out-KIND.jsonl`: path, probability and verdict of every picture, given by probes that had not seen its
+generator or source. Stops when the leak check fails.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from PIL import Image
 from detectors.inference.manifest import Calibration
 from detectors.inference.preprocess import canonical, two_views
 from detectors.signals.generated import stability_copies, steady
-from detectors.verdict import Bands
+from detectors.verdict import Band, Bands
 from models.training import card, data, export, metrics, probes, teacher
 
 COPIES = ("messenger", "untouched")
@@ -84,13 +86,13 @@ def apply(calibration: dict[str, list[float]], raw: Floats) -> Floats:
     return np.array([np.nan if np.isnan(v) else function(float(v)) for v in raw.ravel()]).reshape(raw.shape)
 
 
-def operating_point(p: dict[str, Floats], y: npt.NDArray[np.int64]) -> Bands:
-    """One pair of thresholds for every profile and kind of copy: `likely` at 1 % false positives on the worst of them,
-    `clear` with at most 10 % of synthetic pictures below. The rates given are the fast profile's on degraded copies."""
-    likely = round(max(metrics.threshold_at(v[:, 0], y, 0.01) for v in p.values()) + 5e-4, 3)
-    clear = round(min(float(np.quantile(v[y == 1, 0], MISSED)) for v in p.values()), 3)
+def operating_point(copies: list[Floats], y: npt.NDArray[np.int64]) -> Bands:
+    """One profile's thresholds for every kind of copy: `likely` at 1 % false positives on the worst of them, `clear`
+    with at most 10 % of synthetic pictures below. The rates given are those of the first kind, the degraded copies."""
+    likely = round(max(metrics.threshold_at(v[:, 0], y, 0.01) for v in copies) + 5e-4, 3)
+    clear = round(min(float(np.quantile(v[y == 1, 0], MISSED)) for v in copies), 3)
     draft = Bands(likely, clear, 0.0, 0.0, 0.0, int((y == 0).sum()), int((y == 1).sum()))
-    hit = shipped(p["messenger"], draft)
+    hit = shipped(copies[0], draft)
     return Bands(
         likely, clear,
         round(float((hit[y == 0] == 2).mean()), 4), round(float((hit[y == 1] == 2).mean()), 4),
@@ -214,7 +216,10 @@ def evaluate() -> dict[str, Any]:
         "untouched": apply(tables[export.FAST], raw[1])[:, np.newaxis],
         "thorough": apply(tables[export.THOROUGH], clip)[:, np.newaxis],
     }
-    bands = operating_point(p, y)
+    bands = {
+        export.FAST: operating_point([p["messenger"], p["untouched"]], y),
+        export.THOROUGH: operating_point([p["thorough"]], y),
+    }
     figures: dict[str, Any] = {
         "seed": teacher.SEED,
         "folds": data.FOLDS,
@@ -222,8 +227,10 @@ def evaluate() -> dict[str, Any]:
         "real": int((y == 0).sum()),
         "synthetic": int((y == 1).sum()),
         "leak_auc": round(trace_auc, 4),
-        "bands": {name: getattr(bands, name) for name in Bands.__slots__},
-        **{name: {"calibration": values} for name, values in tables.items()},
+        **{
+            model: {"calibration": values, "bands": {name: getattr(bands[model], name) for name in Bands.__slots__}}
+            for model, values in tables.items()
+        },
         "steps": {
             "network (fast profile)": brief(raw[0], y),
             **probe_steps(everything, kept),
@@ -233,8 +240,20 @@ def evaluate() -> dict[str, Any]:
     }
     honest = [*without_own_fold(raw, y, fold), *without_own_fold([clip], y, fold)]
     for kind, scores, own in zip(p, [*raw, clip], honest, strict=True):
-        figures[kind] = copy_figures(scores, p[kind], all_items, bands, own)
+        point = bands[export.THOROUGH if kind == "thorough" else export.FAST]
+        figures[kind] = copy_figures(scores, p[kind], all_items, point, own)
+        write_held_out(data.cache_dir() / f"held-out-{kind}.jsonl", p[kind], all_items, point)
     return figures
+
+
+def write_held_out(path: Path, p: Floats, all_items: list[data.Item], bands: Bands) -> None:
+    """The verdicts with the keys of `counterproof.scan/1` that scoring tools read; `p` as `shipped` takes it."""
+    names = (Band.NO_SIGNS, Band.INCONCLUSIVE, Band.LIKELY_SYNTHETIC)
+    lines = [
+        json.dumps({"path": str(item.path), "status": "scanned", "p_synthetic": float(row[0]), "verdict": names[band]})
+        for item, row, band in zip(all_items, p, shipped(p, bands), strict=True)
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:

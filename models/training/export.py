@@ -22,11 +22,14 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
+from detectors.finding import Profile
 from detectors.inference.preprocess import PREPROCESS
+from detectors.signals.generated import MODELS
 from models.training import data
 from models.training.network import ClassTokens, Lite0, Probe
 
-FAST, THOROUGH = "generated-lite0", "generated-clip"
+FAST, THOROUGH = MODELS[Profile.FAST], MODELS[Profile.THOROUGH]
+PROFILES = {model: profile for profile, model in MODELS.items()}
 PREPROCESS_IDS = {FAST: "lite-two-views/1", THOROUGH: "clip-two-views/1"}
 DERIVED_FROM = {
     FAST: "EfficientNet-Lite0 ImageNet weights (Google, Apache-2.0), distilled from CLIP by models/training",
@@ -116,8 +119,8 @@ def golden(target: Path) -> dict[str, Any]:
     return {"model": target.stem, "preprocess": PREPROCESS_IDS[target.stem], "cases": cases}
 
 
-def manifest_entry(target: Path, table: dict[str, Any], bands: dict[str, Any] | None) -> str:
-    """The entry's TOML. The operating point stands with the fast model and holds for every profile."""
+def manifest_entry(target: Path, table: dict[str, Any], bands: dict[str, Any]) -> str:
+    """The entry's TOML, with the profile that the model serves and its operating point there."""
     content = target.read_bytes()
     lines = [
         f"# {target.stem}: written by models/training/export.py",
@@ -129,14 +132,14 @@ def manifest_entry(target: Path, table: dict[str, Any], bands: dict[str, Any] | 
         'licence = "AGPL-3.0-or-later"',
         f'derived_from = "{DERIVED_FROM[target.stem]}"',
         f'preprocess = "{PREPROCESS_IDS[target.stem]}"',
+        f'profile = "{PROFILES[target.stem]}"',
         'outputs = ["logits"]',
         f'golden = "{GOLDEN}"',
         'input = [{ name = "pixels", shape = ["n", 3, 224, 224] }]',
         f"calibration = {{ raw = {table['raw']}, probability = {table['probability']} }}",
     ]
-    if bands is not None:
-        lines += ["", "[model.bands]  # on the probability; rates measured out of fold, see cards/generated.md"]
-        lines += [f"{name} = {value}" for name, value in bands.items()]
+    lines += ["", "[model.bands]  # on the probability; rates measured out of fold, see cards/generated.md"]
+    lines += [f"{name} = {value}" for name, value in bands.items()]
     return "\n".join([*lines, f"# end of {target.stem}"])
 
 
@@ -172,8 +175,8 @@ def main() -> None:
     for name, (features, beta) in fitted.items():
         target = models / f"{name}.onnx"
         to_onnx(Probe(features, torch.from_numpy(beta.astype(np.float32))).eval(), target)
-        bands = figures["bands"] if name == FAST else None
-        write_entry(models / "manifest.toml", manifest_entry(target, figures[name]["calibration"], bands))
+        mine = figures[name]
+        write_entry(models / "manifest.toml", manifest_entry(target, mine["calibration"], mine["bands"]))
         goldens.append(golden(target))
     (data.ROOT / GOLDEN).write_text(json.dumps(goldens, indent=1) + "\n", encoding="utf-8")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from detectors.errors import SetupError
+from detectors.finding import Profile
 from detectors.inference import manifest as m
 
 
@@ -80,7 +81,8 @@ def test_unknown_model_is_a_setup_error() -> None:
 
 def test_reading_the_manifest_loads_neither_numpy_nor_onnxruntime() -> None:
     code = (
-        "import sys; from detectors.inference.manifest import manifest, bands, check; bands();"
+        "import sys; from detectors.inference.manifest import manifest, bands, check;"
+        "from detectors.finding import Profile; bands(Profile.FAST);"
         "[check(e) for e in manifest().values()];"
         "print([n for n in ('numpy', 'onnxruntime', 'PIL', 'nudenet', 'cv2') if n in sys.modules])"
     )
@@ -104,8 +106,9 @@ def test_calibration_is_a_rising_table() -> None:
         c(float("nan"))
 
 
-def test_shipped_bands_are_ordered_rates() -> None:
-    b = m.bands()
+@pytest.mark.parametrize("profile", list(Profile))
+def test_shipped_bands_are_ordered_rates(profile: Profile) -> None:
+    b = m.bands(profile)
     assert 0 < b.clear < b.likely < 1
     assert 0 <= b.false_positive_rate <= 0.01
     assert b.n_real > 500
