@@ -186,11 +186,10 @@ class PictureView(QWidget):
             box.moveRight(self.width() - 8)
         painter.fillRect(box, self.palette().color(QPalette.ColorRole.Mid))
         if self._blurred is not None and not self.hidden_altogether and self.reveal.stage is not Stage.EMPTY:
-            place = _fit(self._blurred.size(), box)
+            # Without the regions: an outline of a body part would tell what the blur hides.
             painter.setOpacity(VEIL_OPACITY)
-            painter.drawImage(place, self._blurred)
+            painter.drawImage(_fit(self._blurred.size(), box), self._blurred)
             painter.setOpacity(1.0)
-            draw_regions(painter, place, self._full_size, self._regions, numbers=False)
         text = QRectF(box.right() + 12, 8, self.width() - SMALL - 28, self.height() - 16)
         if self.isRightToLeft():
             text = QRectF(8, 8, self.width() - SMALL - 28, self.height() - 16)
@@ -258,13 +257,11 @@ class ClearSheet(QWidget):
         painter.drawText(note, Qt.AlignmentFlag.AlignCenter, translate("picture", "Let go to blur it again."))
         place = _fit(self._image.size(), room)
         painter.drawImage(place, self._image)
-        draw_regions(painter, place, self._full_size, self._regions, numbers=True)
+        draw_regions(painter, place, self._full_size, self._regions)
 
 
-def draw_regions(
-    painter: QPainter, place: QRectF, full_size: QSize, regions: Sequence[Region], *, numbers: bool
-) -> None:
-    """Outlines of `regions` over a picture drawn at `place`: a light line on a dark one, to be seen on any picture."""
+def draw_regions(painter: QPainter, place: QRectF, full_size: QSize, regions: Sequence[Region]) -> None:
+    """Numbered outlines of `regions` over a picture at `place`: a light line on a dark one, seen on any picture."""
     if full_size.isEmpty():
         return
     sx, sy = place.width() / full_size.width(), place.height() / full_size.height()
@@ -273,10 +270,9 @@ def draw_regions(
         x, y, width, height = region.box
         box = QRectF(place.left() + x * sx, place.top() + y * sy, width * sx, height * sy)
         for colour, thickness in ((Qt.GlobalColor.black, 4.0), (Qt.GlobalColor.white, 2.0)):
-            painter.setPen(QPen(colour, thickness if numbers else thickness / 2))
+            painter.setPen(QPen(colour, thickness))
             painter.drawRect(box)
-        if numbers:
-            _draw_number(painter, box.topLeft(), str(number))
+        _draw_number(painter, box.topLeft(), str(number))
 
 
 def _draw_number(painter: QPainter, corner: QPointF, text: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QFocusEvent, QHideEvent
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtGui import QFocusEvent, QHideEvent, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -184,6 +184,22 @@ def test_regions_are_drawn_over_the_clear_picture(picture: PictureView, qtbot: Q
     seen = colours(sheet(picture))
     assert (255, 255, 255) in seen
     assert (0, 0, 0) in seen
+
+
+def test_no_region_is_drawn_over_the_blurred_picture(picture: PictureView, qtbot: QtBot) -> None:
+    """An outline of a body part would tell what the blur hides."""
+
+    def blurred() -> QImage:
+        return picture.grab(QRect(8, 8, SMALL, SMALL)).toImage()
+
+    with_regions = blurred()
+    hold(picture, qtbot)
+    release_key(picture)
+    assert blurred() == with_regions, "and none is left over from holding it"
+    path = next(iter(picture.window().model.table.rows)).path
+    picture.show_picture(path, (800, 600), ())
+    qtbot.waitUntil(lambda: picture.reveal.blurred is not None)
+    assert blurred() == with_regions
 
 
 def test_hidden_altogether_asks_for_no_pixels(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:
