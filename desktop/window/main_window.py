@@ -67,7 +67,7 @@ class MainWindow(QMainWindow):
     # What the user can do
 
     def add(self, paths: list[str]) -> None:
-        """Checks files and folders; before the first time it asks about age, and opens nothing until answered."""
+        """Checks files and folders; before a list's first it asks about age, and opens nothing until answered."""
         if not paths:
             return
         if self.adults_only:
@@ -109,8 +109,9 @@ class MainWindow(QMainWindow):
         self._choose(QFileDialog.FileMode.Directory, translate("window", "Open folder"))
 
     def clear(self) -> None:
-        """Empties the list; nothing else is touched."""
+        """Empties the list. What is added next may be of other people, so the question of age is asked again."""
         if not self.session.busy:
+            self.adults_only = False
             self.session.forget()
             self.model.clear()
             self.detail.show_row(None)

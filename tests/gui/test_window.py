@@ -106,6 +106,22 @@ def test_after_closing_the_question_it_is_asked_again_for_the_new_files_alone(
     assert engine.scanned_paths == ["b.jpg"]
 
 
+def test_after_clearing_the_list_it_is_asked_again(make_window: MakeWindow, engine: FakeEngine, qtbot: QtBot) -> None:
+    window = make_window()
+    window.add(["a.jpg"])
+    qtbot.waitUntil(lambda: window.model.table.counts().done == 1)
+    wait_done(qtbot, window)
+    window.clear_list.trigger()
+    window.add(["b.jpg"])
+    (question,) = [q for q in window.findChildren(AgeQuestion) if q.isVisible()]
+    QTest.qWait(100)
+    assert engine.scanned_paths == ["a.jpg"]
+    question.findChildren(QPushButton)[0].click()
+    qtbot.waitUntil(lambda: window.model.table.counts().done == 1)
+    wait_done(qtbot, window)
+    assert engine.scanned_paths == ["a.jpg", "b.jpg"]
+
+
 def test_results_fill_the_list(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:
     window.add(["in/*300"])
     wait_done(qtbot, window)
@@ -298,6 +314,7 @@ def test_clearing_empties_everything(window: MainWindow, qtbot: QtBot) -> None:
     assert window.model.rowCount() == 0
     assert window.detail.row is None
     assert window.pages.currentIndex() == 0
+    window.adults_only = True  # asked again, which has its own test
     window.add(["in/*5"])
     wait_done(qtbot, window)
     assert window.model.rowCount() == 5
