@@ -89,7 +89,7 @@ def _open_writers(args: Namespace, inputs: Iterator[Input], tally: Tally, skip: 
         if args.html:
             from desktop.output.html import HtmlWriter, shipped_bands
 
-            page = HtmlWriter(args.html, shipped_bands())
+            page = HtmlWriter(args.html, shipped_bands(_profile(args)))
             if page.temporary is not None:
                 skip.add(os.path.realpath(page.temporary))
             writers.append(page)
@@ -137,9 +137,7 @@ def _scan(
         if told := cache.notice:
             progress.say(told)
     options: dict[str, Any] = {"jobs": jobs} if (jobs := args.jobs or chosen.jobs) else {}
-    asked = args.profile or chosen.profile
-    profile = auto_profile(args.paths) if asked == "auto" else Profile(asked)
-    options |= {"profile": profile, "limits": chosen.limits, "cache": cache, "thumbnails": bool(args.html)}
+    options |= {"profile": _profile(args), "limits": chosen.limits, "cache": cache, "thumbnails": bool(args.html)}
     to_terminal = sys.stdout.isatty()
     progress.update(tally)
     with Scanner(ScanOptions(**options)) as scanner:
@@ -155,6 +153,12 @@ def _scan(
             if cache is not None and cache.notice not in ("", told):
                 told = cache.notice
                 progress.say(told)
+
+
+def _profile(args: Namespace) -> Profile:
+    """The profile that was asked for, in the command or in the settings."""
+    asked = args.profile or settings.load().profile
+    return auto_profile(args.paths) if asked == "auto" else Profile(asked)
 
 
 def _count_in_background(paths: list[str], progress: Progress, cancel: threading.Event, skip: set[str]) -> None:

@@ -18,7 +18,7 @@ from desktop.output import html
 from detectors import __version__, scan
 from detectors.cache import Cache, default_path
 from detectors.errors import CounterproofError
-from detectors.finding import Finding, Role, State
+from detectors.finding import Finding, Profile, Role, State
 from detectors.inference import manifest
 from detectors.inputs import Input
 from detectors.report import Report
@@ -79,11 +79,17 @@ def examine(demo: Path) -> Iterator[Check]:
     """Every check, in the order in which a person would want to know. Raises nothing for what it finds."""
     yield Check("Version", Outcome.OK, f"Counterproof {__version__}, Python {platform.python_version()}.")
     yield from _models()
-    with scan.Scanner(scan.ScanOptions(jobs=1, limits=settings.load().limits)) as scanner:
+    with _scanner(Profile.FAST) as scanner:
         yield from _protections(scanner)
-        yield from _window()
-        yield from _cache()
-        yield from _self_test(scanner, demo)
+    yield from _window()
+    yield from _cache()
+    for profile in Profile:
+        with _scanner(profile) as scanner:
+            yield from _self_test(scanner, f"Self-test, {profile}", demo)
+
+
+def _scanner(profile: Profile) -> scan.Scanner:
+    return scan.Scanner(scan.ScanOptions(profile, jobs=1, limits=settings.load().limits))
 
 
 def _models() -> Iterator[Check]:
@@ -100,9 +106,11 @@ def _models() -> Iterator[Check]:
             }[found]
             good = found is manifest.Presence.OK
             yield Check(part, Outcome.OK if good else Outcome.PROBLEM, says, "" if good else _REINSTALL)
-        bands = html.shipped_bands()
-        rates_known = Outcome.OK if bands else Outcome.PROBLEM
-        yield Check(part, rates_known, html.rates(bands), "" if bands else _REINSTALL)
+        for profile in Profile:
+            bands = html.shipped_bands(profile)
+            rates_known = Outcome.OK if bands else Outcome.PROBLEM
+            says = f"Profile “{profile}”. {html.rates(bands)}"
+            yield Check(part, rates_known, says, "" if bands else _REINSTALL)
     except CounterproofError as error:
         yield Check(part, Outcome.PROBLEM, error.message, error.remedy)
     except OSError as error:
@@ -148,25 +156,24 @@ def _cache() -> Iterator[Check]:
     yield Check(part, Outcome.OK, f"Remembered, encrypted, in {words.visible(str(path))} ({size / 1e6:.1f} MB).")
 
 
-def _self_test(scanner: scan.Scanner, demo: Path) -> Iterator[Check]:
+def _self_test(scanner: scan.Scanner, part: str, demo: Path) -> Iterator[Check]:
     """The whole engine on a real photograph and on a picture that says it is synthetic."""
     files = [Input(str(demo / REAL)), Input(str(demo / SYNTHETIC))]
     try:
         reports = list(scanner.scan(files))
     except CounterproofError as error:
-        yield Check("Self-test", Outcome.PROBLEM, error.message, error.remedy)
+        yield Check(part, Outcome.PROBLEM, error.message, error.remedy)
         return
     if len(reports) != len(files):
-        yield Check("Self-test", Outcome.PROBLEM, "The built-in pictures were not checked.", _REINSTALL)
+        yield Check(part, Outcome.PROBLEM, "The built-in pictures were not checked.", _REINSTALL)
         return
     real, synthetic = reports
-    yield from _judged(real, "the built-in photograph", {Band.NO_SIGNS, Band.INCONCLUSIVE})
-    yield from _judged(synthetic, "the built-in synthetic picture", {Band.DECLARED_SYNTHETIC})
+    yield from _judged(real, part, "the built-in photograph", {Band.NO_SIGNS, Band.INCONCLUSIVE})
+    yield from _judged(synthetic, part, "the built-in synthetic picture", {Band.DECLARED_SYNTHETIC})
 
 
-def _judged(report: Report, name: str, right: set[Band]) -> Iterator[Check]:
+def _judged(report: Report, part: str, name: str, right: set[Band]) -> Iterator[Check]:
     """Whether the verdict on one known picture is right, and every detector ran."""
-    part = "Self-test"
     if report.error is not None or report.verdict is None or report.analysis is None:
         why = "" if report.error is None else f" {report.error.message}"
         yield Check(part, Outcome.PROBLEM, f"{name.capitalize()} could not be checked.{why}", _REINSTALL)
@@ -183,12 +190,11 @@ def _judged(report: Report, name: str, right: set[Band]) -> Iterator[Check]:
     if not learned and not any(f.role is Role.LEARNED for f in findings):
         yield Check(part, Outcome.PROBLEM, f"No learned detector looked at {name}.", _REINSTALL)
     for finding in learned:
-        yield _learned(finding, name, report.verdict.band)
+        yield _learned(finding, part, name, report.verdict.band)
 
 
-def _learned(finding: Finding, name: str, band: Band) -> Check:
+def _learned(finding: Finding, part: str, name: str, band: Band) -> Check:
     """Whether the learned detector said something, which need not be right on a single picture, and what came of it."""
-    part = "Self-test"
     if finding.score is None:
         return Check(part, Outcome.PROBLEM, f"The learned detector gave no answer on {name}.", _REINSTALL)
     says = {

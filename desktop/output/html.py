@@ -15,6 +15,7 @@ from desktop import words
 from desktop.output import page
 from desktop.output.writer import Tally, cannot_write, check_replaceable
 from detectors import __version__
+from detectors.finding import Profile
 from detectors.report import Report
 from detectors.verdict import Bands
 
@@ -32,7 +33,7 @@ class HtmlWriter:
     """
 
     def __init__(self, path: str, bands: Bands | None) -> None:
-        """`bands` are this build's measured error rates, or None where it has none. Raises OutputError."""
+        """`bands` are the measured error rates of what is used, or None where there are none. Raises OutputError."""
         check_replaceable(path, (page.MARK,))
         self._path, self._bands, self._count = path, bands, 0
         self._parent = os.path.dirname(os.path.abspath(path))
@@ -259,11 +260,11 @@ def bottom(tally: Tally, bands: Bands | None) -> str:
     )
 
 
-def shipped_bands() -> Bands | None:
-    """The operating point of this build with its measured error rates, or None. Raises SetupError."""
+def shipped_bands(profile: Profile) -> Bands | None:
+    """The operating point of this build for a profile, with its measured error rates, or None. Raises SetupError."""
     from detectors.inference.manifest import manifest
 
-    return next((model.bands for model in manifest().values() if model.bands is not None), None)
+    return next((m.bands for m in manifest().values() if m.profile is profile and m.bands is not None), None)
 
 
 def rates(bands: Bands | None) -> str:

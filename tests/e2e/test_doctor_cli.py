@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from desktop.doctor import REAL, SYNTHETIC
+from detectors.finding import Profile
+from detectors.signals.generated import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,14 +43,15 @@ def test_this_installation_is_well() -> None:
     assert examined(ROOT) == (0, [])
 
 
-def test_an_altered_model_is_found_and_not_used(copy: Path) -> None:
-    model = next(copy.glob("models/*.onnx"))
+@pytest.mark.parametrize("profile", Profile)
+def test_an_altered_model_is_found_and_not_used(copy: Path, profile: Profile) -> None:
+    model = copy / "models" / f"{MODELS[profile]}.onnx"
     data = bytearray(model.read_bytes())
     data[len(data) // 2] ^= 1
     model.write_bytes(data)
     status, problems = examined(copy)
     assert status == 1
-    assert [p["part"] for p in problems] == ["Models", "Self-test", "Self-test"]
+    assert [p["part"] for p in problems] == ["Models", *[f"Self-test, {profile}"] * 2]
     assert "not the one that this version came with" in problems[0]["says"]
 
 
@@ -58,4 +61,4 @@ def test_a_wrong_answer_on_a_built_in_picture_is_found(copy: Path, spoilt: str, 
     shutil.copy(demo / with_, demo / spoilt)
     status, problems = examined(copy)
     assert status == 1
-    assert ["WRONG" in p["says"] for p in problems] == [True]
+    assert ["WRONG" in p["says"] for p in problems] == [True] * len(Profile)

@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -61,7 +62,7 @@ class MadeUpScanner:
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "Scanner", MadeUpScanner)
     monkeypatch.setattr(MadeUpScanner, "failure", None)
-    monkeypatch.setattr(html, "shipped_bands", lambda: BANDS)
+    monkeypatch.setattr(html, "shipped_bands", lambda _: BANDS)
 
 
 @pytest.fixture
@@ -256,6 +257,15 @@ class TestOptions:
         assert MadeUpScanner.options.profile is Profile.FAST
         cli.main(["scan", str(folder), "--profile", "thorough"])
         assert MadeUpScanner.options.profile is Profile.THOROUGH
+
+    def test_the_page_has_the_rates_of_the_profile(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rated = {Profile.FAST: replace(BANDS, n_real=1234), Profile.THOROUGH: replace(BANDS, n_real=5678)}
+        monkeypatch.setattr(html, "shipped_bands", rated.__getitem__)
+        for path, number in ((folder, "1,234"), (folder / "a.jpg", "5,678")):
+            cli.main(["scan", str(path), "--html", str(tmp_path / "o.html")])
+            assert f"of {number} real" in (tmp_path / "o.html").read_text("utf-8")
 
     def test_cache_jobs_and_thumbnails(self, folder: Path) -> None:
         cli.main(["scan", str(folder), "--jobs", "3"])

@@ -14,7 +14,7 @@ import pytest
 
 from desktop import doctor
 from detectors.errors import FileUnreadable, SetupError
-from detectors.finding import Finding, Role, State
+from detectors.finding import Finding, Profile, Role, State
 from detectors.inference import manifest
 from detectors.inputs import Input
 from detectors.intake.sandbox import Protection
@@ -74,7 +74,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     entry = replace(nudenet, package=None, file="model.onnx")
     monkeypatch.setattr(manifest, "MODELS", tmp_path)
     monkeypatch.setattr(manifest, "manifest", lambda: {entry.id: entry})
-    monkeypatch.setattr(doctor.html, "shipped_bands", lambda: BANDS)
+    monkeypatch.setattr(doctor.html, "shipped_bands", lambda _: BANDS)
     monkeypatch.setattr(doctor.scan, "Scanner", MadeUpScanner)
     monkeypatch.setattr(MadeUpScanner, "change", staticmethod(lambda r: r))
     return tmp_path / "model.onnx"
@@ -138,8 +138,21 @@ def test_missing_libraries_are_a_note_with_the_command_that_the_window_gives(mon
 
 
 def test_no_measured_error_rates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor.html, "shipped_bands", lambda: None)
-    assert examined(capsys)[0] == 1
+    monkeypatch.setattr(doctor.html, "shipped_bands", lambda profile: None if profile is Profile.THOROUGH else BANDS)
+    status, problems, _ = examined(capsys)
+    assert (status, problems) == (1, ["Profile “thorough”. The error rates of this build are not known."])
+
+
+def test_every_profile_is_tested_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scanner(options: ScanOptions) -> MadeUpScanner:
+        made = MadeUpScanner(options)
+        if options.profile is Profile.THOROUGH:
+            made.change = only(doctor.REAL, judged(Band.LIKELY_SYNTHETIC))  # type: ignore[method-assign]
+        return made
+
+    monkeypatch.setattr(doctor.scan, "Scanner", scanner)
+    wrong = [c for c in doctor.examine(doctor.DEMO) if c.outcome is doctor.Outcome.PROBLEM]
+    assert [c.part for c in wrong] == ["Self-test, thorough"]
 
 
 def only(name: str, change: Change) -> Change:
@@ -189,7 +202,7 @@ def test_each_planted_fault_turns_it_red(
 
 def test_an_engine_that_reports_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(MadeUpScanner, "scan", lambda self, inputs: iter(()))
-    assert examined(capsys)[:2] == (1, ["The built-in pictures were not checked."])
+    assert examined(capsys)[:2] == (1, ["The built-in pictures were not checked."] * len(Profile))
 
 
 def test_the_built_in_pictures_are_there(demo: Path) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from desktop.output.html import HtmlWriter
 from desktop.output.jsonl import JsonlWriter
 from desktop.output.table import TableWriter
 from desktop.output.writer import OutputError, Tally, Writer
+from detectors.finding import Profile
+from detectors.inference import manifest
 from detectors.report import Report
 from detectors.verdict import Band
 from tests.unit.sample_reports import BANDS, HOSTILE, one_of_each, report, unreadable
@@ -272,6 +275,13 @@ class TestHtml:
         path = tmp_path / "report.html"
         write_all(HtmlWriter(str(path), None), [report()])
         assert "The error rates of this build are not known." in path.read_text("utf-8")
+
+    def test_the_rates_are_those_of_the_profile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        entry = manifest.manifest()["nudenet-320n"]
+        rated = [replace(BANDS, n_real=n) for n in (2, 3)]
+        listed = [entry, *(replace(entry, profile=p, bands=b) for p, b in zip(Profile, rated, strict=True))]
+        monkeypatch.setattr(manifest, "manifest", lambda: dict(enumerate(listed)))
+        assert [html_output.shipped_bands(p) for p in Profile] == rated
 
     def test_a_prompt_unfolds_only_on_request(self, tmp_path: Path) -> None:
         """A finding is told in short; the prompt is behind the second fold, with the other text from the file."""
