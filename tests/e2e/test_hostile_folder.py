@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import struct
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from PIL import Image
 from detectors.inputs import find_inputs
 from detectors.scan import Scanner, ScanOptions
 from detectors.verdict import Bands
+from tests.hostile import gif_of, png_header_only
 
 BANDS = Bands(likely=0.9, clear=0.1, false_positive_rate=0.01, recall=0.5, miss_rate=0.2, n_real=100, n_synthetic=100)
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX file kinds")
@@ -27,20 +26,6 @@ def encoded(kind: str, mode: str = "RGB") -> bytes:
     out = io.BytesIO()
     Image.radial_gradient("L").resize((120, 90)).convert(mode).save(out, kind)
     return out.getvalue()
-
-
-def png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def vast_png() -> bytes:
-    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(bytes(1000))) + png_chunk(b"IEND", b"")
-
-
-def long_gif() -> bytes:
-    frame = b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0"
-    return b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff" + frame * 10_000 + b"\x3b"
 
 
 Maker = Callable[[str], object]
@@ -74,8 +59,8 @@ HOSTILE: dict[bytes, tuple[Maker, tuple[str, str | None]]] = {
     b"d-really-png.jpg": (write(encoded("PNG")), SCANNED),
     b"d-text.jpg": (write(b"Dear reader,\n" * 50), ("refused", "not_a_picture")),
     b"d-html.png": (write(b"<!doctype html><img src=x onerror=alert(1)>"), ("refused", "not_a_picture")),
-    b"e-vast.png": (write(vast_png()), ("refused", None)),
-    b"f-long.gif": (write(long_gif()), ("refused", "too_many_frames")),
+    b"e-vast.png": (write(png_header_only(60_000, 60_000)), ("refused", None)),
+    b"f-long.gif": (write(gif_of(10_000)), ("refused", "too_many_frames")),
     b"g-pipe.jpg": (os.mkfifo, ("refused", "not_a_regular_file")),
     b"h-loop.jpg": (lambda p: os.symlink(p, p), ("unreadable", "broken_link")),
     b"i-up": (lambda p: os.symlink("..", p), ("refused", "linked_folder")),
