@@ -74,19 +74,25 @@ def beside(folder: Path, peer: list[str], files: int, jobs: int, runs: int) -> b
 
 
 def overhead(folder: Path, jobs: int) -> bool:
-    """What the engine spends over its models: worker-seconds bought, less those inside models."""
+    """What the engine spends over its models: worker-seconds bought, less those of the models.
+
+    A model's preprocessing is part of the model (it is pinned with it), so the goal is held against detectors that
+    have one, whole; the time inside ONNX Runtime alone is printed beside it.
+    """
     started = time.perf_counter()
-    model_ms = worker_ms = 0.0
+    session_ms = model_ms = worker_ms = 0.0
     with Scanner(ScanOptions(jobs=jobs)) as scanner:
         for report in scanner.scan(find_inputs([str(folder)])):
             if report.analysis is not None:
-                model_ms += report.analysis.model_ms
+                session_ms += report.analysis.model_ms
+                model_ms += sum(f.ms for f in report.analysis.findings if f.model is not None)
                 worker_ms += report.analysis.ms
     whole_ms = (time.perf_counter() - started) * 1000 * jobs
     share = whole_ms / model_ms - 1
     print(
-        f"model time {model_ms:.0f} ms, in workers {worker_ms:.0f} ms, whole {whole_ms:.0f} ms "
-        f"({jobs} jobs x wall): overhead over the models {share:.0%} (goal: 25 %)"
+        f"models {model_ms:.0f} ms (inside ONNX Runtime {session_ms:.0f}), in workers {worker_ms:.0f} ms, whole "
+        f"{whole_ms:.0f} ms ({jobs} jobs x wall): overhead over the models {share:.0%} (goal: 25 %), "
+        f"over ONNX Runtime alone {whole_ms / session_ms - 1:.0%}"
     )
     return share <= 0.25
 
