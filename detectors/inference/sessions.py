@@ -33,6 +33,9 @@ LOAD_ERRORS = (
     ValueError,
 )
 
+# Builds for Windows can send usage events through the system; nothing may leave the machine.
+onnxruntime.disable_telemetry_events()
+
 _lock = threading.Lock()
 _sessions: dict[str, onnxruntime.InferenceSession] = {}
 _model_ms = 0.0
