@@ -26,7 +26,7 @@ from detectors.signals import Detector, detectors
 
 THUMBNAIL_SIDE = 96
 # What is left of a veiled picture: too little to make anything out, enough to tell one row of a list from the next.
-_VEILED_SIDE = 20
+_VEILED_SIDE = 10
 _MAX_METADATA = 200
 _MAX_METADATA_TEXT = 4000
 
