@@ -58,11 +58,6 @@ def sections(row: Row, wanted: Wanted) -> list[Section]:
     return parts
 
 
-def heading(row: Row) -> str:
-    """The one line that stands above the detail: the verdict, or the row's state."""
-    return words.verdict(row.band) if row.band is not None else status_word(row.status)
-
-
 def has_free_text(row: Row) -> bool:
     """Whether there is text from the file that is shown only on request."""
     report = row.report

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,18 +87,27 @@ def apply(calibration: dict[str, list[float]], raw: Floats) -> Floats:
     return np.array([np.nan if np.isnan(v) else function(float(v)) for v in raw.ravel()]).reshape(raw.shape)
 
 
-def operating_point(copies: list[Floats], y: npt.NDArray[np.int64]) -> Bands:
+def thresholds(copies: list[Floats], y: npt.NDArray[np.int64]) -> Bands:
     """One profile's thresholds for every kind of copy: `likely` at 1 % false positives on the worst of them, `clear`
-    with at most 10 % of synthetic pictures below. The rates given are those of the first kind, the degraded copies."""
+    with at most 10 % of synthetic pictures below. Without rates: those of the pictures that set a threshold flatter."""
     likely = round(max(metrics.threshold_at(v[:, 0], y, 0.01) for v in copies) + 5e-4, 3)
     clear = round(min(float(np.quantile(v[y == 1, 0], MISSED)) for v in copies), 3)
-    draft = Bands(likely, clear, 0.0, 0.0, 0.0, int((y == 0).sum()), int((y == 1).sum()))
-    hit = shipped(copies[0], draft)
-    return Bands(
-        likely, clear,
-        round(float((hit[y == 0] == 2).mean()), 4), round(float((hit[y == 1] == 2).mean()), 4),
-        round(float((hit[y == 1] == 0).mean()), 4), draft.n_real, draft.n_synthetic,
-    )  # fmt: skip
+    return Bands(likely, clear, 0.0, 0.0, 0.0, int((y == 0).sum()), int((y == 1).sum()))
+
+
+def operating_point(copies: list[Floats], y: npt.NDArray[np.int64], fold: npt.NDArray[np.int64]) -> Bands:
+    """The thresholds set on all folds. The rates are those of the first kind of copy, the degraded ones, each fold's
+    under thresholds that were set on the other folds."""
+    hit = np.zeros(len(y), np.int64)
+    for f in range(data.FOLDS):
+        others, own = fold != f, fold == f
+        hit[own] = shipped(copies[0][own], thresholds([v[others] for v in copies], y[others]))
+    return replace(
+        thresholds(copies, y),
+        false_positive_rate=round(float((hit[y == 0] == 2).mean()), 4),
+        recall=round(float((hit[y == 1] == 2).mean()), 4),
+        miss_rate=round(float((hit[y == 1] == 0).mean()), 4),
+    )
 
 
 def shipped(p: Floats, bands: Bands) -> npt.NDArray[np.int64]:
@@ -217,8 +227,8 @@ def evaluate() -> dict[str, Any]:
         "thorough": apply(tables[export.THOROUGH], clip)[:, np.newaxis],
     }
     bands = {
-        export.FAST: operating_point([p["messenger"], p["untouched"]], y),
-        export.THOROUGH: operating_point([p["thorough"]], y),
+        export.FAST: operating_point([p["messenger"], p["untouched"]], y, fold),
+        export.THOROUGH: operating_point([p["thorough"]], y, fold),
     }
     figures: dict[str, Any] = {
         "seed": teacher.SEED,

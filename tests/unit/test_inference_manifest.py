@@ -110,6 +110,7 @@ def test_calibration_is_a_rising_table() -> None:
 def test_shipped_bands_are_ordered_rates(profile: Profile) -> None:
     b = m.bands(profile)
     assert 0 < b.clear < b.likely < 1
-    assert 0 <= b.false_positive_rate <= 0.01
+    # Thresholds are set at 1 %; the rate stated is that on folds that did not set them, so it may lie above.
+    assert 0 < b.false_positive_rate <= 0.02
     assert b.n_real > 500
     assert b.n_synthetic > 500

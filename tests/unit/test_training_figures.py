@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from detectors.finding import Profile
 from detectors.inference import manifest
 from detectors.signals.generated import MODELS
 from models.training import card, data, degrade, metrics
@@ -39,6 +40,16 @@ def test_manifest_carries_the_measured_operating_point(figures: dict[str, Any]) 
         assert calibration is not None
         assert list(calibration.raw) == figures[model]["calibration"]["raw"]
         assert list(calibration.probability) == figures[model]["calibration"]["probability"]
+
+
+def test_readme_shows_the_measured_figures(figures: dict[str, Any]) -> None:
+    readme = (CARDS.parents[1] / "README.md").read_text(encoding="utf-8")
+    columns = [(figures["messenger"], figures[MODELS[Profile.FAST]]["bands"])]
+    columns.append((figures["thorough"], figures[MODELS[Profile.THOROUGH]]["bands"]))
+    for name in ("false_positive_rate", "recall", "miss_rate"):
+        assert " | ".join(f"{bands[name] * 100:.1f} %" for _, bands in columns) in readme
+    aucs = [f"{c['auc']:.3f} ({c['auc_interval'][0]:.3f}–{c['auc_interval'][1]:.3f})" for c, _ in columns]
+    assert " | ".join(aucs) in readme
 
 
 def test_figures_keep_their_promises(figures: dict[str, Any]) -> None:
