@@ -48,14 +48,14 @@ _PASSING = frozenset(
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """How to scan. `jobs` worker processes; `bands` is the operating point, None for the one that is shipped."""
+    """How to scan. `jobs` worker processes; `points` are operating points by detector, None for the shipped ones."""
 
     profile: Profile = Profile.FAST
     jobs: int = field(default_factory=lambda: cores())
     limits: Limits = field(default_factory=Limits)
     cache: Cache | None = None
     thumbnails: bool = False
-    bands: Bands | None = None
+    points: Mapping[str, Bands] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,12 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One call of `scan`: who may end it, and the operating point."""
+    """One call of `scan`: who may end it, and the operating points."""
 
     cancel: threading.Event
     pause: threading.Event
     closed: threading.Event
-    bands: Bands
+    points: Mapping[str, Bands]
     ended: threading.Event = field(default_factory=threading.Event)
 
     def over(self) -> bool:
@@ -132,7 +132,7 @@ class Scanner:
         self, inputs: Iterable[Input], cancel: threading.Event | None, pause: threading.Event | None
     ) -> Iterator[Report]:
         """As `scan`."""
-        run = _Run(cancel or threading.Event(), pause or threading.Event(), self._closed, self._bands())
+        run = _Run(cancel or threading.Event(), pause or threading.Event(), self._closed, self._points())
         ahead: deque[Future[Report | None]] = deque()
         pool = ThreadPoolExecutor(self.options.jobs, thread_name_prefix="scan")
         try:
@@ -180,13 +180,13 @@ class Scanner:
         self._pool.close()
         self._preview_pool.close()
 
-    def _bands(self) -> Bands:
-        """The operating point that verdicts are read from."""
-        if self.options.bands is not None:
-            return self.options.bands
+    def _points(self) -> Mapping[str, Bands]:
+        """The operating points that verdicts are read from. Raises SetupError."""
+        if self.options.points is not None:
+            return self.options.points
         from detectors.inference import manifest
 
-        return manifest.bands(self.options.profile)
+        return manifest.operating_points(self.options.profile)
 
     def _awaited(self, future: Future[Report | None], run: _Run) -> Report | None:
         """The report, or None where a run that is over dropped the input."""
@@ -233,7 +233,7 @@ class Scanner:
                 return None
             raise
         analysis = outcome.analysis
-        verdict = None if analysis is None else decide(analysis.findings, run.bands)
+        verdict = None if analysis is None else decide(analysis.findings, run.points)
         return Report(item.path, analysis, verdict, None, sha256, _ms_since(started), cached, outcome.thumbnail)
 
     def _outcome(self, data: bytes, digest: bytes, run: _Run) -> tuple[Outcome, bool]:

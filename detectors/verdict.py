@@ -5,8 +5,8 @@ Order of strength: what the file itself declares, then learned detectors. Contex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from detectors.finding import Finding, Role, State
@@ -24,16 +24,35 @@ class Band(StrEnum):
 
 # A declaration can be forged or copied onto a real photograph, so it never counts as certainty.
 DECLARED_P = 0.99
+# Calibrated tables flatten out before they reach 0 or 1; this keeps a table that does not from dividing by nothing.
+_SUREST = 1e-6
+# Without this one nothing looked at the picture as a whole, so "no signs" cannot be said.
+WHOLE_PICTURE = "generated"
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Error rates measured on sources and generators held out of training, all 0..1.
+
+    `false_positive_rate` is the share of `n_real` real photographs at or above `Bands.likely`, `recall` the share of
+    `n_synthetic` synthetic ones; `miss_rate` is the share of synthetic ones below `Bands.clear`.
+    """
+
+    false_positive_rate: float
+    recall: float
+    miss_rate: float
+    n_real: int
+    n_synthetic: int
 
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """The shipped operating point and its error rates, measured on sources and generators held out of training.
+    """One learned detector's shipped operating point and its error rates, which are as in `Rates`.
 
-    `likely` and `clear` are thresholds on the calibrated probability: at or above `likely` the band is
-    likely_synthetic, below `clear` it is no_signs. `false_positive_rate` is the share of `n_real` real photographs
-    at or above `likely`, `recall` the share of `n_synthetic` synthetic ones; `miss_rate` is the share of synthetic
-    ones below `clear`. All are 0..1.
+    `likely` and `clear` are thresholds on its calibrated probability: at or above `likely` it speaks for
+    likely_synthetic, below `clear` for no_signs. `by_quality` has the rates on pictures of one quality class each.
+    `weight` is the share of synthetic pictures that the detector is for, relative to the others', in the overall
+    probability.
     """
 
     likely: float
@@ -43,6 +62,16 @@ class Bands:
     miss_rate: float
     n_real: int
     n_synthetic: int
+    by_quality: Mapping[str, Rates] = field(default_factory=dict)
+    weight: float = 1.0
+
+    def place(self, finding: Finding) -> Band:
+        """Where a scored finding falls. One that the detector itself calls unsteady is never more than unclear."""
+        if finding.score is None or finding.state is State.INCONCLUSIVE:
+            return Band.INCONCLUSIVE
+        if finding.score >= self.likely:
+            return Band.LIKELY_SYNTHETIC
+        return Band.NO_SIGNS if finding.score < self.clear else Band.INCONCLUSIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +86,65 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def decide(findings: Sequence[Finding], bands: Bands) -> Verdict:
-    """The verdict on one picture, from all its findings."""
+def decide(findings: Sequence[Finding], points: Mapping[str, Bands]) -> Verdict:
+    """The verdict on one picture, from all its findings and each learned detector's operating point by name.
+
+    A learned detector without an operating point has no known error rates: it moves neither the probability nor the
+    band, except that "no signs" is not said over it.
+    """
     declared = [f for f in findings if f.role is Role.DECLARED]
     learned = [f for f in findings if f.role is Role.LEARNED]
+    placed = {f.detector: points[f.detector].place(f) for f in learned if _spoke(f) and f.detector in points}
     yes = [f for f in declared if f.state is State.OK and f.score is not None and f.score >= 0.5]
-    scored = [f for f in learned if f.score is not None and f.state in (State.OK, State.INCONCLUSIVE)]
-    p = max((f.score for f in scored if f.score is not None), default=None)
+    p = mixture({f.detector: f.score for f in learned if f.detector in placed and f.score is not None}, points)
     reasons = [f.in_short for f in yes]
     if yes:
         band, p = Band.DECLARED_SYNTHETIC, max(DECLARED_P, p or 0.0)
         reasons.append("Such a mark is strong evidence, but it can be copied onto another picture or removed.")
         reasons += [f.in_short for f in learned]
     else:
-        band = _learned_band(scored, p, bands)
-        if band is Band.NO_SIGNS and any(f.state is State.FAILED for f in (*declared, *learned)):
+        band = _learned_band(placed)
+        unheard = [f for f in learned if _spoke(f) and f.detector not in points]
+        if band is Band.NO_SIGNS and (unheard or any(f.state is State.FAILED for f in (*declared, *learned))):
             band = Band.INCONCLUSIVE  # nobody looked where the strongest evidence would be
-        reasons += [f.in_short for f in learned] + [_measured(band, bands)]
+        reasons += [f.in_short for f in learned] + [_measured(band, points[_carrier(placed, band)])]
         if any(f.state is State.INCONCLUSIVE for f in declared):
             reasons += [f.in_short for f in declared if f.state is State.INCONCLUSIVE]
     reasons += [f.in_short for f in findings if f.state is State.FAILED and f not in learned]
     return Verdict(band, p, tuple(reasons))
 
 
-def _learned_band(scored: Sequence[Finding], p: float | None, bands: Bands) -> Band:
-    """Where the probability falls; a detector that calls its own result unstable keeps the band at inconclusive."""
-    if p is None or any(f.state is State.INCONCLUSIVE for f in scored):
-        return Band.INCONCLUSIVE
-    if p >= bands.likely:
+def mixture(scores: Mapping[str, float], points: Mapping[str, Bands]) -> float | None:
+    """The probability that the picture is synthetic in any of the ways that these detectors look for; None for none.
+
+    Each score is a probability against even odds, so p / (1 - p) is how much likelier the picture is if it was made in
+    that detector's way than if it is real. A synthetic picture was made in one of several ways: their likelihood ratios
+    are averaged by the share of each, `Bands.weight`. Rises with every score, and is the score itself for one.
+    """
+    if not scores:
+        return None
+    bounded = {name: min(max(p, _SUREST), 1 - _SUREST) for name, p in scores.items()}
+    total = sum(points[name].weight for name in bounded)
+    ratio = sum(points[name].weight / total * p / (1 - p) for name, p in bounded.items())
+    return ratio / (1 + ratio)
+
+
+def _spoke(finding: Finding) -> bool:
+    """Whether the detector looked and came to something, if only to "can't tell"."""
+    return finding.state is State.INCONCLUSIVE or (finding.state is State.OK and finding.score is not None)
+
+
+def _learned_band(placed: Mapping[str, Band]) -> Band:
+    """The strongest of what the detectors say; "no signs" only where one of them looked at the whole picture."""
+    if Band.LIKELY_SYNTHETIC in placed.values():
         return Band.LIKELY_SYNTHETIC
-    return Band.NO_SIGNS if p < bands.clear else Band.INCONCLUSIVE
+    unclear = Band.INCONCLUSIVE in placed.values() or WHOLE_PICTURE not in placed
+    return Band.INCONCLUSIVE if unclear else Band.NO_SIGNS
+
+
+def _carrier(placed: Mapping[str, Band], band: Band) -> str:
+    """The detector whose error rates stand for the verdict: the first that says the same, or the whole picture's."""
+    return next((name for name, own in placed.items() if own is band), WHOLE_PICTURE)
 
 
 def _measured(band: Band, bands: Bands) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from detectors.errors import SetupError
 from detectors.finding import ModelRef, Profile
-from detectors.verdict import Bands
+from detectors.verdict import Bands, Rates
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 REMEDY = "Install Counterproof again from a source that you trust, then run `counterproof doctor`."
@@ -67,8 +67,8 @@ class ModelEntry:
     """One model. `file` is relative to models/, or to the installed package `package` where that is given.
 
     `inputs` maps the input's name to its shape, a number where it is fixed and None where it is free.
-    `profile` is the one that the model serves, None for every. `calibration` and `bands` are None for models whose
-    scores are used as they are.
+    `detector` names the detector whose probability `calibration` and `bands` speak of; both are None for models whose
+    scores are used as they are. `profile` is the one that they serve, None for every.
     """
 
     id: str
@@ -79,6 +79,7 @@ class ModelEntry:
     licence: str
     derived_from: str
     preprocess: str
+    detector: str | None
     profile: Profile | None
     inputs: Mapping[str, tuple[int | None, ...]]
     outputs: tuple[str, ...]
@@ -104,19 +105,32 @@ class ModelEntry:
 Manifest = Mapping[str, ModelEntry]
 
 
-@cache
 def manifest() -> Manifest:
     """All entries by id. Raises SetupError when the manifest is missing or malformed."""
+    return _file()[0]
+
+
+def fusion() -> Mapping[str, float]:
+    """The weight of each learned detector in the overall probability, each over 0. Raises SetupError."""
+    return _file()[1]
+
+
+@cache
+def _file() -> tuple[Manifest, Mapping[str, float]]:
+    """Entries by id, and the weights. Raises SetupError."""
     try:
         with (MODELS / "manifest.toml").open("rb") as f:
-            rows = tomllib.load(f)["model"]
-        entries = [_entry(row) for row in rows]
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as e:
+            content = tomllib.load(f)
+        weights = {str(name): float(weight) for name, weight in content["fusion"].items()}
+        if not all(0 < w < math.inf for w in weights.values()):
+            raise ValueError("a weight must be a number over 0")
+        entries = [_entry(row, weights) for row in content["model"]]
+    except (OSError, tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError, ValueError) as e:
         raise SetupError("manifest_unreadable", "The list of models could not be read.", REMEDY) from e
     found = {e.id: e for e in entries}
     if not found or len(found) != len(entries):
         raise SetupError("manifest_unreadable", "The list of models is empty or names a model twice.", REMEDY)
-    return found
+    return found, weights
 
 
 def entry(model_id: str) -> ModelEntry:
@@ -127,12 +141,30 @@ def entry(model_id: str) -> ModelEntry:
         raise SetupError("model_unknown", f"The model {model_id} is not in the list of models.", REMEDY) from None
 
 
-def bands(profile: Profile) -> Bands:
-    """The profile's shipped operating point and measured error rates. Raises SetupError unless there is exactly one."""
-    found = [e.bands for e in manifest().values() if e.bands is not None and e.profile is profile]
-    if len(found) != 1:
+def operating_points(profile: Profile) -> Mapping[str, Bands]:
+    """Each learned detector's shipped operating point and measured error rates in one profile, by detector name.
+
+    Raises SetupError when a detector has two, or when `generated`, on which every verdict rests, has none.
+    """
+    found: dict[str, Bands] = {}
+    for e in manifest().values():
+        if e.bands is None or e.detector is None or e.profile not in (None, profile):
+            continue
+        if e.detector in found:
+            raise SetupError("bands_twice", f"The list of models has two error rates for “{e.detector}”.", REMEDY)
+        found[e.detector] = e.bands
+    if "generated" not in found:
         raise SetupError("bands_missing", "The measured error rates of this version are missing.", REMEDY)
-    return found[0]
+    return found
+
+
+def bands(profile: Profile, detector: str = "generated") -> Bands:
+    """One detector's shipped operating point and measured error rates. Raises SetupError when there is none."""
+    try:
+        return operating_points(profile)[detector]
+    except KeyError:
+        message = f"The measured error rates of “{detector}” are missing in this version."
+        raise SetupError("bands_missing", message, REMEDY) from None
 
 
 def check(model: ModelEntry) -> Presence:
@@ -165,8 +197,11 @@ def verified_bytes(model: ModelEntry) -> bytes:
     return data
 
 
-def _entry(row: Mapping[str, Any]) -> ModelEntry:
-    table, bands = row.get("calibration"), row.get("bands")
+def _entry(row: Mapping[str, Any], weights: Mapping[str, float]) -> ModelEntry:
+    """One model. Raises KeyError, TypeError or ValueError when it is malformed or its detector has no weight."""
+    table, bands, detector = row.get("calibration"), row.get("bands"), row.get("detector")
+    if bands is not None and detector is None:
+        raise ValueError("an operating point must name its detector")
     sha256 = str(row["sha256"])
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
         raise ValueError("sha256 must be 64 lower-case hex digits")
@@ -179,10 +214,17 @@ def _entry(row: Mapping[str, Any]) -> ModelEntry:
         licence=str(row["licence"]),
         derived_from=str(row["derived_from"]),
         preprocess=str(row["preprocess"]),
+        detector=detector,
         profile=Profile(row["profile"]) if "profile" in row else None,
         inputs={i["name"]: tuple(d if isinstance(d, int) else None for d in i["shape"]) for i in row["input"]},
         outputs=tuple(row["outputs"]),
         calibration=None if table is None else Calibration(tuple(table["raw"]), tuple(table["probability"])),
-        bands=None if bands is None else Bands(**bands),
+        bands=None if bands is None else _bands(bands, weights[str(detector)]),
         golden=row.get("golden"),
     )
+
+
+def _bands(table: Mapping[str, Any], weight: float) -> Bands:
+    """One operating point. Raises TypeError when a rate is missing or unknown."""
+    by_quality = {str(name): Rates(**rates) for name, rates in table.get("by_quality", {}).items()}
+    return Bands(**{**table, "by_quality": by_quality, "weight": weight})

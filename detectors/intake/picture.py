@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from detectors.intake.media import Media
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,17 @@ class Picture:
     untrusted_xmp: str | None = None
     quantisation: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     had_alpha: bool = False
+    _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` gives, made at the first call with `key` and the same object at each later one.
+
+        For what several detectors need of one picture: its canonical form, its faces. Key by module and meaning
+        (`faces`, `canonical`). A `make` that raises is tried again at the next call. One thread, the worker's.
+        """
+        if key not in self._made:
+            self._made[key] = make()
+        return cast("T", self._made[key])
 
     def box_at_full_size(self, x: float, y: float, w: float, h: float) -> tuple[int, int, int, int]:
         """A box in `rgb` pixels as x, y, width, height at full size, clipped to the picture, at least 1 x 1."""

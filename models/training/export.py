@@ -132,6 +132,7 @@ def manifest_entry(target: Path, table: dict[str, Any], bands: dict[str, Any]) -
         'licence = "AGPL-3.0-or-later"',
         f'derived_from = "{DERIVED_FROM[target.stem]}"',
         f'preprocess = "{PREPROCESS_IDS[target.stem]}"',
+        'detector = "generated"',
         f'profile = "{PROFILES[target.stem]}"',
         'outputs = ["logits"]',
         f'golden = "{GOLDEN}"',

@@ -19,6 +19,7 @@ from detectors.verdict import Bands
 from tests.hostile import gif_of, png_header_only
 
 BANDS = Bands(likely=0.9, clear=0.1, false_positive_rate=0.01, recall=0.5, miss_rate=0.2, n_real=100, n_synthetic=100)
+POINTS = {"generated": BANDS}
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX file kinds")
 
 
@@ -91,7 +92,7 @@ def hostile(tmp_path: Path) -> Path:
 
 
 def test_a_line_for_each_and_no_crash(hostile: Path) -> None:
-    with Scanner(ScanOptions(jobs=2, bands=BANDS)) as scanner:
+    with Scanner(ScanOptions(jobs=2, points=POINTS)) as scanner:
         lines = [r.to_line() for r in scanner.scan(find_inputs([str(hostile), str(hostile / "gone.jpg")]))]
     objects = [json.loads(line) for line in lines]
     wanted = [

@@ -29,6 +29,7 @@ from detectors.verdict import Bands
 
 # Of no importance here: these tests look at what the files declare and at what cannot be read.
 BANDS = Bands(0.9, 0.1, 0.01, 0.5, 0.2, 1000, 1000)
+POINTS = {"generated": BANDS}
 
 # Opens and closes the file dialog in a folder of its own, then leaves, as a user would.
 DRIVER = """
@@ -91,7 +92,7 @@ def test_the_icon_is_there() -> None:
 @pytest.fixture
 def real_window() -> Iterator[MainWindow]:
     """A window with the real engine, one worker."""
-    window = MainWindow(Session(lambda _: Scanner(ScanOptions(jobs=1, bands=BANDS)), find_inputs))
+    window = MainWindow(Session(lambda _: Scanner(ScanOptions(jobs=1, points=POINTS)), find_inputs))
     window.adults_only = True
     window.show()
     window.activateWindow()

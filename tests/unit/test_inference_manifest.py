@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,20 +59,33 @@ def test_a_package_that_is_not_installed_is_missing() -> None:
     assert m.check(e) is m.Presence.MISSING
 
 
+SHIPPED = (m.MODELS / "manifest.toml").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "model = 3", "[[model]]\nid = 'a'\n", "not toml at all ="],
-    ids=["empty", "no table", "fields missing", "not TOML"],
+    [
+        "",
+        "fusion = {}\nmodel = 3",
+        "[fusion]\ngenerated = 1\n[[model]]\nid = 'a'\n",
+        "not toml at all =",
+        SHIPPED.replace("[fusion]", "[confusion]"),
+        SHIPPED.replace("generated = 0.6", "generated = 0"),
+        SHIPPED.replace("generated = 0.6", "degenerated = 0.6"),
+        SHIPPED.replace('detector = "generated"\n', "", 1),
+        SHIPPED.replace("recall = ", "recoil = ", 1),
+    ],
+    ids=["empty", "no table", "fields missing", "not TOML", "no weights", "weight 0", "unweighed", "unnamed", "rate"],
 )
 def test_a_broken_manifest_is_a_setup_error(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "manifest.toml").write_text(text)
     monkeypatch.setattr(m, "MODELS", tmp_path)
-    m.manifest.cache_clear()
+    m._file.cache_clear()
     try:
         with pytest.raises(SetupError):
             m.manifest()
     finally:
-        m.manifest.cache_clear()
+        m._file.cache_clear()
 
 
 def test_unknown_model_is_a_setup_error() -> None:
@@ -81,8 +95,8 @@ def test_unknown_model_is_a_setup_error() -> None:
 
 def test_reading_the_manifest_loads_neither_numpy_nor_onnxruntime() -> None:
     code = (
-        "import sys; from detectors.inference.manifest import manifest, bands, check;"
-        "from detectors.finding import Profile; bands(Profile.FAST);"
+        "import sys; from detectors.inference.manifest import manifest, operating_points, check;"
+        "from detectors.finding import Profile; operating_points(Profile.FAST);"
         "[check(e) for e in manifest().values()];"
         "print([n for n in ('numpy', 'onnxruntime', 'PIL', 'nudenet', 'cv2') if n in sys.modules])"
     )
@@ -114,3 +128,74 @@ def test_shipped_bands_are_ordered_rates(profile: Profile) -> None:
     assert 0 < b.false_positive_rate <= 0.02
     assert b.n_real > 500
     assert b.n_synthetic > 500
+    assert dict(m.operating_points(profile))["generated"] is b
+
+
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, str]) -> None:
+    """Read the shipped manifest with each text replaced once, and nothing of the files."""
+    text = SHIPPED
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    (tmp_path / "manifest.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(m, "MODELS", tmp_path)
+    m._file.cache_clear()
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    yield
+    m._file.cache_clear()
+
+
+SWAP = """
+[[model]]
+id = "face-swap"
+file = "face-swap.onnx"
+sha256 = "{}"
+bytes = 1
+licence = "x"
+derived_from = "x"
+preprocess = "x/1"
+detector = "face_swap"
+outputs = ["logits"]
+input = []
+calibration = {{ raw = [0, 1], probability = [0.1, 0.9] }}
+[model.bands]
+likely = 0.9
+clear = 0.2
+false_positive_rate = 0.002
+recall = 0.5
+miss_rate = 0.2
+n_real = 2000
+n_synthetic = 300
+by_quality = {{ small = {{ false_positive_rate = 0.01, recall = 0.4, miss_rate = 0.3, n_real = 9, n_synthetic = 8 }} }}
+
+""".format("0" * 64)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_an_entry_without_a_profile_serves_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted(tmp_path, monkeypatch, ("# generated-lite0", SWAP + "# generated-lite0"))
+    fast, thorough = (m.operating_points(p) for p in (Profile.FAST, Profile.THOROUGH))
+    assert set(fast) == set(thorough) == {"generated", "face_swap"}
+    assert fast["face_swap"] == thorough["face_swap"] == m.bands(Profile.FAST, "face_swap")
+    assert fast["generated"] != thorough["generated"]
+    assert fast["face_swap"].weight == m.fusion()["face_swap"]
+    assert fast["face_swap"].by_quality["small"].n_real == 9
+
+
+@pytest.mark.usefixtures("fresh")
+def test_two_operating_points_for_one_detector_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted(tmp_path, monkeypatch, ('profile = "thorough"', 'profile = "fast"'))
+    with pytest.raises(SetupError) as twice:
+        m.operating_points(Profile.FAST)
+    assert twice.value.code == "bands_twice"
+    with pytest.raises(SetupError) as missing:
+        m.operating_points(Profile.THOROUGH)
+    assert missing.value.code == "bands_missing"
+
+
+def test_a_detector_without_measured_rates_is_a_setup_error() -> None:
+    with pytest.raises(SetupError):
+        m.bands(Profile.FAST, "no_such_detector")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import struct
@@ -282,3 +283,23 @@ def test_a_foreign_colour_profile_is_noted() -> None:
     assert any("colour profile" in n for n in opened(data).media.notes)
     data = encoded(PHOTO, "JPEG", icc_profile=b"\0" * 128 + b"sRGB IEC61966-2.1")
     assert opened(data).media.notes == ()
+
+
+def test_what_detectors_share_is_made_once_a_picture() -> None:
+    picture, calls = opened(encoded(PHOTO, "PNG")), []
+
+    def make() -> list[int]:
+        calls.append(1)
+        return [len(calls)]
+
+    def fails() -> list[int]:
+        raise ValueError("not yet")
+
+    with pytest.raises(ValueError, match="not yet"):
+        picture.once("faces", fails)
+    first = picture.once("faces", make)
+    assert picture.once("faces", make) is first
+    assert picture.once("canonical", make) == [2]
+    # A changed copy is another picture: what was made of this one says nothing of it.
+    assert dataclasses.replace(picture, rgb=picture.rgb[::-1]).once("faces", make) == [3]
+    assert picture.once("faces", make) is first

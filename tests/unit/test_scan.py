@@ -28,6 +28,7 @@ from detectors.verdict import Bands
 
 FAULTY = [sys.executable, str(Path(__file__).resolve().parents[1] / "faulty_worker.py")]
 BANDS = Bands(likely=0.9, clear=0.1, false_positive_rate=0.01, recall=0.5, miss_rate=0.2, n_real=100, n_synthetic=100)
+POINTS = {"generated": BANDS}
 QUICK = Limits(seconds=15.0)
 posix_only = pytest.mark.skipif(os.name == "nt", reason="signals and /proc")
 
@@ -39,7 +40,7 @@ def png(shade: int, size: tuple[int, int] = (80, 60)) -> bytes:
 
 
 def options(**changes: object) -> ScanOptions:
-    return ScanOptions(**{"jobs": 2, "bands": BANDS, "limits": QUICK, **changes})  # type: ignore[arg-type]
+    return ScanOptions(**{"jobs": 2, "points": POINTS, "limits": QUICK, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -483,7 +484,8 @@ def test_protections_are_told_and_hold(tmp_path: Path) -> None:
 def test_the_parent_loads_nothing_that_reads_pictures(pictures: list[str], tmp_path: Path) -> None:
     script = (
         "import sys; from detectors.scan import *; from detectors.inputs import find_inputs; from pathlib import Path\n"
-        f"c = Cache(Path(sys.argv[1])); o = ScanOptions(jobs=2, cache=c, bands=Bands(*{[0.9, 0.1, 0, 0, 0, 1, 1]}))\n"
+        f"points = {{'generated': Bands(*{[0.9, 0.1, 0, 0, 0, 1, 1]})}}\n"
+        "o = ScanOptions(jobs=2, cache=Cache(Path(sys.argv[1])), points=points)\n"
         "with Scanner(o) as s: print([r.status + str(r.cached) for r in s.scan(find_inputs(sys.argv[2:]))])\n"
         "print(sorted({m.split('.')[0] for m in sys.modules}))"
     )

@@ -25,6 +25,7 @@ from detectors.verdict import Bands
 FAULTY = [sys.executable, str(Path(__file__).resolve().parents[1] / "faulty_worker.py")]
 HANGS = [*FAULTY, "hangs_at_start"]
 BANDS = Bands(likely=0.9, clear=0.1, false_positive_rate=0.01, recall=0.5, miss_rate=0.2, n_real=100, n_synthetic=100)
+POINTS = {"generated": BANDS}
 # How long a worker may take in these tests, to answer and to start: long beside what closing may take.
 LONG = 8.0
 
@@ -74,7 +75,7 @@ class Scene:
 
     def seconds_to_close(self, command: list[str], before: Callable[[], object]) -> float:
         """From the wish to close until everything has ended; `before` runs ahead of it, with the second in hand."""
-        options = ScanOptions(jobs=1, bands=BANDS, limits=Limits(seconds=LONG))
+        options = ScanOptions(jobs=1, points=POINTS, limits=Limits(seconds=LONG))
         with Scanner(options, command) as scanner:
             reports = scanner.scan(Input(str(self.folder / name)) for name in ("missing", "hangs"))
             assert next(reports).status == "unreadable"
@@ -129,7 +130,7 @@ def test_a_worker_that_starts_while_the_pool_closes_is_ended(monkeypatch: pytest
 
 
 def test_a_scanner_runs_one_scan_at_a_time() -> None:
-    with Scanner(ScanOptions(jobs=1, bands=BANDS), FAULTY) as scanner:
+    with Scanner(ScanOptions(jobs=1, points=POINTS), FAULTY) as scanner:
         first = scanner.scan([Input("missing")] * 2)
         next(first)
         with pytest.raises(RuntimeError, match="one scan at a time"):
