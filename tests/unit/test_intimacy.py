@@ -20,24 +20,11 @@ from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Role, State
 from detectors.inference import sessions
 from detectors.inference.boxes import Boxes, covered, decode, join, letterbox, overlap, suppress
+from detectors.inference.nudenet import CLASSES, EXPLICIT, FACE, KINDS, MODEL, SECOND_LOOK, views
 from detectors.intake.media import Media
 from detectors.intake.picture import Picture
 from detectors.signals import intimacy
-from detectors.signals.intimacy import (
-    CLASSES,
-    EXPLICIT,
-    FACE,
-    HINTS,
-    KINDS,
-    MODEL,
-    SECOND_LOOK,
-    WEAK_HINTS,
-    detector,
-    level,
-    mistaken,
-    strength,
-    views,
-)
+from detectors.signals.intimacy import HINTS, WEAK_HINTS, detector, level, mistaken, strength
 
 ANCHORS = 50
 
