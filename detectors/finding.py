@@ -32,10 +32,19 @@ class Role(StrEnum):
 
 
 class Profile(StrEnum):
-    """How much to spend on a picture: `fast` for folders, `thorough` for single checks."""
+    """How much to spend on a picture: `fast` for large folders, `thorough` for single checks.
+
+    CASCADE: the fast check first, and the thorough one for what it did not clear. A scan may be asked for it; a
+    detector never is, and every result says which of the other two it rests on.
+    """
 
     FAST = "fast"
     THOROUGH = "thorough"
+    CASCADE = "cascade"
+
+
+# The checks that a detector can be asked for, cheapest first.
+CHECKS = (Profile.FAST, Profile.THOROUGH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detectors.errors import CounterproofError
-from detectors.finding import Finding, Region, State
+from detectors.finding import CHECKS, Finding, Profile, Region, State
 from detectors.intake.media import Media
 from detectors.verdict import Verdict
 
@@ -40,7 +40,10 @@ class Hashes:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What the worker learnt from one file's bytes, before any verdict. This is what the cache keeps."""
+    """What the worker learnt from one file's bytes, before any verdict. This is what the cache keeps.
+
+    `profile` is the check that the learned findings rest on, FAST or THOROUGH.
+    """
 
     media: Media
     hashes: Hashes
@@ -48,6 +51,7 @@ class Analysis:
     ms: float
     model_ms: float = 0.0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    profile: Profile = Profile.FAST
 
     def to_record(self) -> dict[str, Any]:
         """Everything as JSON-able values, for the pipe from the worker and for the cache."""
@@ -58,12 +62,15 @@ class Analysis:
             "ms": self.ms,
             "model_ms": self.model_ms,
             "metadata": dict(self.metadata),
+            "profile": str(self.profile),
         }
 
     @classmethod
     def from_record(cls, obj: Mapping[str, Any]) -> Analysis:
         """The inverse of `to_record`. Raises KeyError, TypeError or ValueError when the object is malformed."""
-        h = obj["hashes"]
+        h, profile = obj["hashes"], Profile(obj["profile"])
+        if profile not in CHECKS:
+            raise ValueError("findings rest on one of the checks")
         return cls(
             media=Media.from_json(obj["media"]),
             hashes=Hashes(
@@ -78,6 +85,7 @@ class Analysis:
             ms=float(obj["ms"]),
             model_ms=float(obj["model_ms"]),
             metadata={str(k): str(v) for k, v in obj["metadata"].items()},
+            profile=profile,
         )
 
 

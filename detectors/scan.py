@@ -16,7 +16,7 @@ from typing import Any
 
 from detectors.cache import Cache, engine_id
 from detectors.errors import FileRefused, FileUnreadable, SetupError
-from detectors.finding import Profile, State
+from detectors.finding import CHECKS, Profile, State
 from detectors.inputs import Input, read_file
 from detectors.intake.limits import Limits
 from detectors.intake.pool import Pool
@@ -69,12 +69,13 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One call of `scan`: who may end it, and the operating points."""
+    """One call of `scan`: who may end it, what was asked for, and the operating points of each check."""
 
     cancel: threading.Event
     pause: threading.Event
     closed: threading.Event
-    points: Mapping[str, Bands]
+    profile: Profile
+    points: Mapping[Profile, Mapping[str, Bands]]
     ended: threading.Event = field(default_factory=threading.Event)
 
     def over(self) -> bool:
@@ -90,7 +91,6 @@ class Scanner:
 
     def __init__(self, options: ScanOptions | None = None, worker_command: Sequence[str] | None = None) -> None:
         self.options = options or ScanOptions()
-        self._context = engine_id() + repr((str(self.options.profile), astuple(self.options.limits))).encode()
         limits = self.options.limits
         self._pool = Pool(limits, max(1, cores() // self.options.jobs), worker_command)
         # Apart, so that a picture shows at once while a folder is being scanned. Its worker loads no models.
@@ -112,8 +112,11 @@ class Scanner:
         inputs: Iterable[Input],
         cancel: threading.Event | None = None,
         pause: threading.Event | None = None,
+        profile: Profile | None = None,
     ) -> Iterator[Report]:
         """One Report per input, in the order of the inputs, which are drawn a bounded number ahead.
+
+        `profile` stands in for that of the options.
 
         While `pause` is set no new file is begun. Once `cancel` is set none is, and the run ends after the files in
         hand. Raises SetupError when no worker can be started.
@@ -124,15 +127,19 @@ class Scanner:
         if not self._one_scan.acquire(blocking=False):
             raise RuntimeError("a Scanner runs one scan at a time: use up or close the first")
         try:
-            yield from self._reports(inputs, cancel, pause)
+            run = _Run(
+                cancel or threading.Event(),
+                pause or threading.Event(),
+                self._closed,
+                profile or self.options.profile,
+                self._points(),
+            )
+            yield from self._reports(inputs, run)
         finally:
             self._one_scan.release()
 
-    def _reports(
-        self, inputs: Iterable[Input], cancel: threading.Event | None, pause: threading.Event | None
-    ) -> Iterator[Report]:
+    def _reports(self, inputs: Iterable[Input], run: _Run) -> Iterator[Report]:
         """As `scan`."""
-        run = _Run(cancel or threading.Event(), pause or threading.Event(), self._closed, self._points())
         ahead: deque[Future[Report | None]] = deque()
         pool = ThreadPoolExecutor(self.options.jobs, thread_name_prefix="scan")
         try:
@@ -180,13 +187,13 @@ class Scanner:
         self._pool.close()
         self._preview_pool.close()
 
-    def _points(self) -> Mapping[str, Bands]:
-        """The operating points that verdicts are read from. Raises SetupError."""
+    def _points(self) -> Mapping[Profile, Mapping[str, Bands]]:
+        """The operating points that verdicts are read from, by check. Raises SetupError."""
         if self.options.points is not None:
-            return self.options.points
+            return dict.fromkeys(CHECKS, self.options.points)
         from detectors.inference import manifest
 
-        return manifest.operating_points(self.options.profile)
+        return {check: manifest.operating_points(check) for check in CHECKS}
 
     def _awaited(self, future: Future[Report | None], run: _Run) -> Report | None:
         """The report, or None where a run that is over dropped the input."""
@@ -233,7 +240,7 @@ class Scanner:
                 return None
             raise
         analysis = outcome.analysis
-        verdict = None if analysis is None else decide(analysis.findings, run.points)
+        verdict = None if analysis is None else decide(analysis.findings, run.points[analysis.profile])
         return Report(item.path, analysis, verdict, None, sha256, _ms_since(started), cached, outcome.thumbnail)
 
     def _outcome(self, data: bytes, digest: bytes, run: _Run) -> tuple[Outcome, bool]:
@@ -241,8 +248,9 @@ class Scanner:
         cache = self.options.cache
         if cache is None:
             return self._analysed(data, digest.hex(), run)[0], False
+        context = engine_id() + repr((str(run.profile), astuple(self.options.limits))).encode()
         with self._same_bytes[digest[0]]:
-            kept = cache.get(digest, self._context)
+            kept = cache.get(digest, context)
             if kept is not None:
                 with contextlib.suppress(ProtocolError):
                     outcome = outcome_of(*unpack(kept), digest.hex())
@@ -250,7 +258,7 @@ class Scanner:
                         return outcome, True
             outcome, frame = self._analysed(data, digest.hex(), run)
             if _lasting(outcome):
-                cache.put(digest, self._context, frame)
+                cache.put(digest, context, frame)
         return outcome, False
 
     def _analysed(self, data: bytes, sha256: str, run: _Run) -> tuple[Outcome, bytes]:
@@ -258,7 +266,7 @@ class Scanner:
         request = {
             "op": "analyse",
             "sha256": sha256,
-            "profile": str(self.options.profile),
+            "profile": str(run.profile),
             "thumbnail": self.options.thumbnails,
         }
         with self._pool.worker(run.over) as worker:

@@ -14,19 +14,22 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from detectors.errors import CounterproofError, FileUnreadable
-from detectors.finding import Finding, Profile, State
+from detectors.finding import Finding, Profile, Role, State
 from detectors.fingerprints import fingerprints
-from detectors.inference import sessions
+from detectors.inference import manifest, sessions
 from detectors.intake import decode, problems, sandbox
 from detectors.intake.limits import Limits
 from detectors.intake.picture import Picture
 from detectors.intake.protocol import error_header, pack, read_frame, write_frame
 from detectors.report import Analysis, Hashes
 from detectors.signals import Detector, detectors
+from detectors.verdict import Band, decide
 
 THUMBNAIL_SIDE = 96
 # What is left of a veiled picture: too little to make anything out, enough to tell one row of a list from the next.
 _VEILED_SIDE = 10
+# What the fast check may settle on its own. All else is looked at once more where there is a choice.
+_SETTLED = frozenset({Band.NO_SIGNS, Band.DECLARED_SYNTHETIC, Band.MATCHED_SOURCE})
 _MAX_METADATA = 200
 _MAX_METADATA_TEXT = 4000
 
@@ -71,7 +74,7 @@ def analyse(
     """Header and payload (a JPEG, or empty) for one file's bytes. Raises CounterproofError."""
     started, models_before = time.perf_counter(), sessions.model_ms()
     picture = decode.decode(data, sha256, limits)
-    findings = tuple(_find(detector, picture, profile) for detector in detectors().values())
+    findings, decided = _findings(picture, profile)
     hashes = _hashes(picture)
     small = _jpeg(_veiled(picture, THUMBNAIL_SIDE)) if thumbnail else b""
     analysis = Analysis(
@@ -81,6 +84,7 @@ def analyse(
         ms=(time.perf_counter() - started) * 1000,
         model_ms=sessions.model_ms() - models_before,
         metadata=_metadata(picture),
+        profile=decided,
     )
     return {"analysis": analysis.to_record()}, small
 
@@ -96,6 +100,23 @@ def preview(data: bytes, sha256: str, limits: Limits, longest: int, blurred: boo
         image = Image.fromarray(picture.rgb)
         image.thumbnail((longest, longest), Image.Resampling.BICUBIC)
     return {"width": image.width, "height": image.height}, image.tobytes()
+
+
+def _findings(picture: Picture, profile: Profile) -> tuple[tuple[Finding, ...], Profile]:
+    """All findings, and the check that the learned ones rest on. Raises SetupError when no error rates are known."""
+    if profile is not Profile.CASCADE:
+        return tuple(_find(detector, picture, profile) for detector in detectors().values()), profile
+    quick, _ = _findings(picture, Profile.FAST)
+    if decide(quick, manifest.operating_points(Profile.FAST)).band in _SETTLED:
+        return quick, Profile.FAST
+    pairs = zip(detectors().values(), quick, strict=True)
+    return tuple(_again(d, picture, f) if d.role is Role.LEARNED else f for d, f in pairs), Profile.THOROUGH
+
+
+def _again(detector: Detector, picture: Picture, quick: Finding) -> Finding:
+    """The thorough finding in place of the quick one; both took their time."""
+    thorough = _find(detector, picture, Profile.THOROUGH)
+    return thorough.timed(thorough.ms + quick.ms)
 
 
 def _find(detector: Detector, picture: Picture, profile: Profile) -> Finding:

@@ -11,20 +11,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from detectors import scan
 from detectors.cache import Cache
 from detectors.errors import FileRefused, FileUnreadable, SetupError
-from detectors.finding import State
+from detectors.finding import CHECKS, Finding, Profile, State
 from detectors.inputs import Input, find_inputs
 from detectors.intake.limits import Limits
 from detectors.report import Report
 from detectors.scan import Scanner, ScanOptions
-from detectors.verdict import Bands
+from detectors.verdict import Bands, Verdict, decide
 
 FAULTY = [sys.executable, str(Path(__file__).resolve().parents[1] / "faulty_worker.py")]
 BANDS = Bands(likely=0.9, clear=0.1, false_positive_rate=0.01, recall=0.5, miss_rate=0.2, n_real=100, n_synthetic=100)
@@ -478,6 +480,24 @@ def test_protections_are_told_and_hold(tmp_path: Path) -> None:
             "open_file_limit",
             "no_core_dump",
         }
+
+
+def test_each_profile_has_results_of_its_own_and_each_check_its_operating_points(
+    tmp_path: Path, pictures: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[object] = []
+    monkeypatch.setattr(
+        scan, "decide", lambda found, by_name: used.append(by_name["generated"]) or decide(found, by_name)
+    )
+    points = {check: {"generated": replace(BANDS)} for check in CHECKS}
+    with Scanner(ScanOptions(jobs=1, limits=QUICK, cache=Cache(tmp_path / "c.sqlite"))) as scanner:
+        monkeypatch.setattr(scanner, "_points", lambda: points)
+        for profile, cached in [*((p, False) for p in Profile), *((p, True) for p in Profile)]:
+            (report,) = scanner.scan(find_inputs(pictures[:1]), profile=profile)
+            assert report.cached is cached
+            assert report.analysis is not None
+            assert report.analysis.profile is profile or profile is Profile.CASCADE
+            assert used.pop() is points[report.analysis.profile]["generated"]
 
 
 @posix_only
