@@ -68,6 +68,10 @@ def _run(args: argparse.Namespace) -> int:
         from desktop import doctor
 
         return doctor.run(as_json=args.json)
+    if args.verb == "models":
+        from desktop import models_cli
+
+        return models_cli.run(args)
     return _window(args.paths)
 
 
@@ -96,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Checks the models, the protections and the libraries, and tests itself on two built-in pictures.",
     )
     doctor.add_argument("--json", action="store_true", help="print the results as one JSON object")
+    from desktop import models_cli
+
+    models_cli.arguments(verbs)
     window = verbs.add_parser("window", help="open the window (also without any verb)")
     window.add_argument("paths", nargs="*", metavar="PATH", help="files and folders to check at once")
     return parser
@@ -121,9 +128,11 @@ def _scan_arguments(scan: argparse.ArgumentParser) -> None:
     add("--jobs", type=_jobs, metavar="N", help="worker processes (as many as processor cores)")
     add(
         "--profile",
-        choices=("auto", "fast", "thorough"),
-        help="how much time to spend on a picture; auto (the default) is thorough when at most four files are given "
-        "by name, and fast otherwise",
+        choices=("auto", "fast", "thorough", "cascade"),
+        help="how much time to spend on a picture: fast, the quick check; thorough, about a second each; cascade, the "
+        "quick check first and the thorough one where it does not clear the picture. auto (the default) is thorough "
+        "for at most four files given by name, cascade for up to 2,000 files and for a list on standard input, whose "
+        "length is not known beforehand, and fast for more",
     )
     add("--no-cache", action="store_true", help="check every file anew, and remember nothing")
     add("--quiet", action="store_true", help="show no progress and no closing summary on standard error")

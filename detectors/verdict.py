@@ -52,7 +52,8 @@ class Bands:
     `likely` and `clear` are thresholds on its calibrated probability: at or above `likely` it speaks for
     likely_synthetic, below `clear` for no_signs. `by_quality` has the rates on pictures of one quality class each.
     `weight` is the share of synthetic pictures that the detector is for, relative to the others', in the overall
-    probability.
+    probability. `measured` states the rates in words where they are not ours but those of a model that the user has
+    added and calibrated.
     """
 
     likely: float
@@ -64,6 +65,7 @@ class Bands:
     n_synthetic: int
     by_quality: Mapping[str, Rates] = field(default_factory=dict)
     weight: float = 1.0
+    measured: str = ""
 
     def place(self, finding: Finding) -> Band:
         """Where a scored finding falls. One that the detector itself calls unsteady is never more than unclear."""
@@ -149,6 +151,8 @@ def _carrier(placed: Mapping[str, Band], band: Band) -> str:
 
 def _measured(band: Band, bands: Bands) -> str:
     """This build's measured error rate in the band, in words."""
+    if bands.measured:
+        return bands.measured if band is Band.LIKELY_SYNTHETIC else f"Can't tell. {bands.measured}"
     if band is Band.LIKELY_SYNTHETIC:
         return (
             f"Of {bands.n_real} real photographs from sources never used in training, "
