@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
@@ -33,6 +33,7 @@ from detectors.intake.protocol import (
 )
 from detectors.intake.sandbox import Protection
 from detectors.report import Report
+from detectors.third_party import ask, store
 from detectors.verdict import Bands, decide
 
 _POLL_SECONDS = 0.05
@@ -48,7 +49,10 @@ _PASSING = frozenset(
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """How to scan. `jobs` worker processes; `points` are operating points by detector, None for the shipped ones."""
+    """How to scan. `jobs` worker processes; `points` are operating points by detector, None for the shipped ones.
+
+    `added` are the models that the user has added, by default all that are kept.
+    """
 
     profile: Profile = Profile.FAST
     jobs: int = field(default_factory=lambda: cores())
@@ -56,6 +60,7 @@ class ScanOptions:
     cache: Cache | None = None
     thumbnails: bool = False
     points: Mapping[str, Bands] | None = None
+    added: Sequence[store.Added] = field(default_factory=store.installed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Scanner:
         self._pool = Pool(limits, max(1, cores() // self.options.jobs), worker_command)
         # Apart, so that a picture shows at once while a folder is being scanned. Its worker loads no models.
         self._preview_pool = Pool(limits, 1, worker_command)
+        self._added = ask.Models(self.options.added, limits, max(1, cores() // self.options.jobs), worker_command)
         self._one_preview = threading.Lock()
         self._one_scan = threading.Lock()
         # Files with the same bytes wait for each other, so that the second finds the first one's result.
@@ -157,6 +163,7 @@ class Scanner:
             run.ended.set()
             pool.shutdown(wait=False, cancel_futures=True)
             self._pool.finish(_GRACE_SECONDS)
+            self._added.finish(0)
             pool.shutdown(wait=True)
 
     def preview(self, path: str, longest: int, blurred: bool) -> Preview:
@@ -186,6 +193,7 @@ class Scanner:
         self._closed.set()
         self._pool.close()
         self._preview_pool.close()
+        self._added.close()
 
     def _points(self) -> Mapping[Profile, Mapping[str, Bands]]:
         """The operating points that verdicts are read from, by check. Raises SetupError."""
@@ -204,6 +212,7 @@ class Scanner:
                 deadline = time.monotonic() + _GRACE_SECONDS
             if deadline is not None and time.monotonic() > deadline:
                 self._pool.kill_busy()
+                self._added.kill_busy()
             try:
                 return future.result(_POLL_SECONDS)
             except TimeoutError:
@@ -228,6 +237,11 @@ class Scanner:
             outcome, cached = self._outcome(data, digest, run)
             if outcome.error is not None:
                 raise outcome.error
+            analysis = outcome.analysis
+            if analysis is not None:
+                ours, over = analysis.findings, run.over
+                others, known = self._added.findings(data, sha256, ours, self.options.cache, over)
+                analysis, cached = replace(analysis, findings=(*ours, *others)), cached and known
         except (FileRefused, FileUnreadable) as e:
             return Report(item.path, error=e, sha256=sha256, ms=_ms_since(started))
         except WorkerDied as e:
@@ -239,8 +253,8 @@ class Scanner:
             if run.over():
                 return None
             raise
-        analysis = outcome.analysis
-        verdict = None if analysis is None else decide(analysis.findings, run.points[analysis.profile])
+        points = {} if analysis is None else {**run.points[analysis.profile], **self._added.points}
+        verdict = None if analysis is None else decide(analysis.findings, points)
         return Report(item.path, analysis, verdict, None, sha256, _ms_since(started), cached, outcome.thumbnail)
 
     def _outcome(self, data: bytes, digest: bytes, run: _Run) -> tuple[Outcome, bool]:

@@ -58,6 +58,8 @@ def answer(header: Mapping[str, Any], data: bytes, limits: Limits) -> bytes:
     try:
         if header["op"] == "preview":
             return pack(*preview(data, header["sha256"], limits, header["longest"], header["blurred"]))
+        if header["op"] in ("third_party", "check_model"):
+            return pack(_third_party(header, data, limits))
         return pack(*analyse(data, header["sha256"], limits, Profile(header["profile"]), header["thumbnail"]))
     except CounterproofError as e:
         return pack(error_header(e))
@@ -100,6 +102,19 @@ def preview(data: bytes, sha256: str, limits: Limits, longest: int, blurred: boo
         image = Image.fromarray(picture.rgb)
         image.thumbnail((longest, longest), Image.Resampling.BICUBIC)
     return {"width": image.width, "height": image.height}, image.tobytes()
+
+
+def _third_party(header: Mapping[str, Any], data: bytes, limits: Limits) -> dict[str, float]:
+    """What an added model says of a picture's bytes, or a trial of a model's own bytes. Raises CounterproofError."""
+    from detectors.inference import third_party
+    from detectors.third_party.card import Card
+
+    if header["op"] == "check_model":
+        return third_party.check(data, Card.from_json(header["card"]))
+    started, model = time.perf_counter(), header["model"]
+    picture = decode.decode(data, header["sha256"], limits)
+    raw = third_party.ask(model["path"], model["sha256"], Card.from_json(model["card"]), picture.rgb)
+    return {"raw": raw, "ms": (time.perf_counter() - started) * 1000}
 
 
 def _findings(picture: Picture, profile: Profile) -> tuple[tuple[Finding, ...], Profile]:
