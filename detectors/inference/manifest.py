@@ -63,6 +63,14 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Companion:
+    """Another model whose raw score is added, times `weight`, before `calibration` is looked up."""
+
+    id: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelEntry:
     """One model. `file` is relative to models/, or to the installed package `package` where that is given.
 
@@ -86,6 +94,7 @@ class ModelEntry:
     calibration: Calibration | None
     bands: Bands | None
     golden: str | None
+    companion: Companion | None = None
 
     @property
     def ref(self) -> ModelRef:
@@ -221,6 +230,7 @@ def _entry(row: Mapping[str, Any], weights: Mapping[str, float]) -> ModelEntry:
         calibration=None if table is None else Calibration(tuple(table["raw"]), tuple(table["probability"])),
         bands=None if bands is None else _bands(bands, weights[str(detector)]),
         golden=row.get("golden"),
+        companion=None if "companion" not in row else Companion(**row["companion"]),
     )
 
 

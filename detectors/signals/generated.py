@@ -1,8 +1,8 @@
-"""Is the whole picture the output of an image generator? Two views through one network, and a linear probe on both.
+"""Is the whole picture the output of an image generator? Two views of it, each through a network with a linear probe.
 
-The fast profile runs a small convolutional network, the thorough one the first blocks of CLIP's image tower. The score
-is a calibrated probability; tables and thresholds lie in models/manifest.toml. A high score must also survive a smaller
-and a recompressed copy, otherwise the finding says that it did not.
+The fast profile runs a small convolutional network; the thorough one adds the first blocks of CLIP's image tower to it.
+The score is a calibrated probability; tables, weights and thresholds lie in models/manifest.toml. A high score must
+also survive a smaller and a recompressed copy, otherwise the finding says that it did not.
 """
 
 from __future__ import annotations
@@ -66,18 +66,16 @@ class Generated:
         """The finding for one picture. Raises SetupError when a model is missing, altered or not calibrated."""
         if min(picture.media.width, picture.media.height) < SMALLEST or min(picture.rgb.shape[:2]) < SMALLEST // 2:
             return self._finding(State.NOT_APPLICABLE, None, TOO_SMALL)
-        small = canonical(picture.rgb)
+        small = picture.once("canonical", lambda: canonical(picture.rgb))
         if ImageStat.Stat(small.convert("L")).stddev[0] < FLAT:
             return self._finding(State.NOT_APPLICABLE, None, BLANK)
         limits, model = bands(profile), entry(MODELS[profile])
         score, raw = _score(model, small)
         details: dict[str, Any] = {"raw": raw, "thresholds": {"likely": limits.likely, "clear": limits.clear}}
-        if score < (limits.clear if profile is Profile.THOROUGH else limits.likely):
+        if score < limits.likely:
             return self._finding(State.OK, score, CLEAR if score < limits.clear else UNSURE, details, model)
         copies = {name: round(_score(model, copy)[0], 4) for name, copy in stability_copies(small).items()}
         details["stability"] = copies
-        if score < limits.likely:
-            return self._finding(State.OK, score, UNSURE, details, model)
         if not steady(tuple(copies.values()), limits):
             return self._finding(State.INCONCLUSIVE, score, UNSTEADY, details, model)
         return self._finding(State.OK, score, LIKELY, details, model)
@@ -95,17 +93,23 @@ class Generated:
 
 
 def _score(model: ModelEntry, small: Image.Image) -> tuple[float, dict[str, float]]:
-    """Calibrated probability of a canonical picture, and what each view added to the raw score.
-
-    The model's output has a column for each view that it was given. One view at a time: a batch is no faster here, and
-    needs more memory.
-    """
+    """Calibrated probability of a canonical picture, and what each view, and a companion model, added to the raw score."""
     if model.calibration is None:
         raise SetupError("model_uncalibrated", f"The model {model.id} has no calibration.", REMEDY)
+    added = dict(zip(VIEWS, _logits(model, small), strict=True))
+    if model.companion is not None:
+        added["companion"] = model.companion.weight * sum(_logits(entry(model.companion.id), small))
+    return model.calibration(sum(added.values())), {name: round(value, 4) for name, value in added.items()}
+
+
+def _logits(model: ModelEntry, small: Image.Image) -> list[float]:
+    """What each view adds to the model's logit. The model's output has a column for each view that it was given.
+
+    One view at a time: a batch is no faster here, and needs more memory.
+    """
     (name,) = model.inputs
     pixels = PREPROCESS[model.preprocess](np.asarray(small))
-    added = [float(sessions.run(model.id, {name: v[np.newaxis]})[0][0, k]) for k, v in enumerate(pixels)]
-    return model.calibration(sum(added)), {n: round(a, 4) for n, a in zip(VIEWS, added, strict=True)}
+    return [float(sessions.run(model.id, {name: v[np.newaxis]})[0][0, k]) for k, v in enumerate(pixels)]
 
 
 detector = Generated()
