@@ -1,6 +1,7 @@
 """Reliability diagrams: of the pictures that were given a probability, how many were synthetic. Small SVG files.
 
-A card's JSON holds the rows under "reliability", one list for each curve; `write` draws them beside the card.
+`metrics.reliability` gives the rows; a card's JSON holds them under "reliability", at its top or once for each kind of
+copy, and `write` draws them beside the card.
 """
 
 from __future__ import annotations
@@ -10,41 +11,30 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from models.training import metrics
-
-BINS = 10
 FEWEST = 10  # pictures in a bin; fewer make no point
 COLOURS = ("#1f5fa8", "#b3541e", "#3d7a3d", "#7a4a8c")  # each at least 4.5 : 1 on white
 SIDE, LEFT, TOP, KEY_LINE = 240, 52, 14, 18  # px
 
-Row = Mapping[str, float]
+Rows = Sequence[Sequence[float]]  # mean probability, share of synthetic pictures, number of pictures
 
 
-def rows(p: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> list[dict[str, float]]:
-    """One row for each bin of probability that has enough pictures: `n`, mean `p`, and the `share` of synthetic ones,
-    both classes counting the same (as the probabilities were calibrated). `p` (n,) in 0..1, `labels` (n,) 0 or 1."""
-    weight, found = metrics.balanced(labels), []
-    index = np.minimum((p * BINS).astype(int), BINS - 1)
-    for b in range(BINS):
-        chosen = index == b
-        if chosen.sum() >= FEWEST:
-            mass = weight[chosen] / weight[chosen].sum()
-            mean, share = float((mass * p[chosen]).sum()), float((mass * labels[chosen]).sum())
-            found.append({"n": int(chosen.sum()), "p": round(mean, 4), "share": round(share, 4)})
-    return found
+def curves(figures: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Rows]:
+    """The rows in a card's figures, by the `names` of their kinds; kinds that have no name keep their key."""
+    found = {"all": figures["reliability"]} if "reliability" in figures else {}
+    kinds = {
+        k: block["reliability"] for k, block in figures.items() if isinstance(block, dict) and "reliability" in block
+    }
+    return found | {names.get(kind, kind): rows for kind, rows in kinds.items()}
 
 
-def svg(curves: Mapping[str, Sequence[Row]]) -> str:
-    """The diagram: a diagonal for perfect calibration, and one line with dots for each curve; dots grow with `n`.
+def svg(drawn: Mapping[str, Rows]) -> str:
+    """The diagram: a diagonal for perfect calibration, and one line for each curve, with dots that grow with counts.
 
     Raises ValueError when there are no curves or more than there are colours.
     """
-    if not 1 <= len(curves) <= len(COLOURS):
+    if not 1 <= len(drawn) <= len(COLOURS):
         raise ValueError(f"a diagram shows 1 to {len(COLOURS)} curves")
-    height = TOP + SIDE + 40 + KEY_LINE * len(curves)
+    height = TOP + SIDE + 40 + KEY_LINE * len(drawn)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + SIDE + 20}" height="{height}" '
         'font-family="sans-serif" font-size="11" fill="#222">',
@@ -62,12 +52,12 @@ def svg(curves: Mapping[str, Sequence[Row]]) -> str:
     parts.append(
         f'<text transform="translate(14 {TOP + SIDE / 2}) rotate(-90)" text-anchor="middle">share synthetic</text>'
     )
-    for k, (name, points) in enumerate(curves.items()):
-        places = [_place(r["p"], r["share"]) for r in points]
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    for k, (name, rows) in enumerate(drawn.items()):
+        points = [(*_place(p, share), count) for p, share, count in rows if count >= FEWEST]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{COLOURS[k]}" stroke-width="1.5"/>')
-        for (x, y), r in zip(places, points, strict=True):
-            radius = 1.5 + min(4.0, r["n"] ** 0.5 / 8)
+        for x, y, count in points:
+            radius = 1.5 + min(4.0, count**0.5 / 8)
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{COLOURS[k]}"/>')
         y = TOP + SIDE + 40 + KEY_LINE * k
         parts.append(f'<rect x="{LEFT}" y="{y}" width="10" height="10" fill="{COLOURS[k]}"/>')
@@ -84,9 +74,9 @@ def path(card: Path) -> Path:
     return card.with_name(f"{card.stem}-reliability.svg")
 
 
-def write(card: Path, figures: Mapping[str, Any]) -> None:
-    """Draws the `reliability` of a card's figures beside it. Raises KeyError when they have none."""
-    path(card).write_text(svg(figures["reliability"]), encoding="utf-8")
+def write(card: Path, figures: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    """Draws the curves of a card's figures beside it. Raises ValueError when they hold none."""
+    path(card).write_text(svg(curves(figures, names)), encoding="utf-8")
 
 
 def render(card: Path) -> str:

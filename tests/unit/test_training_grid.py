@@ -163,24 +163,16 @@ def test_peer_columns_count_its_own_verdicts() -> None:
     assert text.count(f"{found['auc']:.3f}") >= 2
 
 
-def test_reliability_counts_both_classes_alike_and_lies_on_the_diagonal_when_calibrated() -> None:
-    rng = np.random.default_rng(4)
-    p = rng.random(20000)
-    y = (rng.random(20000) < p).astype(np.int64)
-    fair = diagrams.rows(p, y)
-    assert len(fair) == diagrams.BINS
-    assert max(abs(r["p"] - r["share"]) for r in fair) < 0.04
-    keep = (y == 0) | (rng.random(20000) < 0.2)  # fewer synthetic pictures, the same balanced curve
-    assert max(abs(r["p"] - r["share"]) for r in diagrams.rows(p[keep], y[keep])) < 0.06
-    assert max(abs(r["p"] - r["share"]) for r in diagrams.rows(p**3, y)) > 0.2
-    assert diagrams.rows(np.full(5, 0.5), np.array([0, 1, 0, 1, 0])) == []
-
-
 def test_a_diagram_shows_each_curve_once_and_refuses_none() -> None:
-    text = diagrams.svg(
-        {"fast & degraded": [{"n": 40, "p": 0.2, "share": 0.25}], "b": [{"n": 9, "p": 1.0, "share": 1.0}]}
-    )
-    assert text.count("<polyline") == text.count("<circle") == 2
-    assert "fast &amp; degraded" in text
+    rows = [[0.2, 0.25, 40], [0.9, 0.8, 12], [0.95, 0.1, diagrams.FEWEST - 1]]
+    found = diagrams.curves({"seed": 1, "thorough": {"reliability": rows}, "x": {"reliability": rows}}, {"x": "a & b"})
+    assert found == {"thorough": rows, "a & b": rows}
+    assert diagrams.curves({"reliability": rows}, {}) == {"all": rows}
+    text = diagrams.svg(found)
+    assert text.count("<polyline") == 2
+    assert text.count("<circle") == 4
+    assert "a &amp; b" in text
+    left, bottom = diagrams.LEFT, diagrams.TOP + diagrams.SIDE
+    assert f'cx="{left + 0.2 * diagrams.SIDE:.1f}" cy="{bottom - 0.25 * diagrams.SIDE:.1f}"' in text
     with pytest.raises(ValueError, match="curves"):
         diagrams.svg({})
