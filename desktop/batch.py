@@ -10,21 +10,28 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from desktop import settings, words
 from desktop.cli import DONE, INTERRUPTED, SOME_NOT, USAGE
-from desktop.listing import auto_profile, listed
+from desktop.listing import MANY, auto_profile, listed
 from desktop.output import jsonl
 from desktop.output.progress import Progress
 from desktop.output.writer import OutputError, Tally, Writer, check_replaceable, forget_stdout
 from detectors.errors import CounterproofError
 from detectors.finding import Profile
 from detectors.inputs import Input
-from detectors.scan import Scanner, ScanOptions
+from detectors.report import Report
+from detectors.scan import Scanner, ScanOptions, cores
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+_ONLY_QUICK = (
+    f"These are more than {MANY:,} files, so each gets the quick check only. To check those thoroughly that it cannot "
+    "settle, add --profile cascade."
+)
 
 
 def run(args: Namespace) -> int:
@@ -32,22 +39,27 @@ def run(args: Namespace) -> int:
     if problem := _usage_problem(args):
         sys.stderr.write(f"counterproof scan: {problem}\n")
         return USAGE
-    stop, tally, progress = _Stop(), Tally(), Progress(args.quiet)
+    stop, tally, progress, chosen = _Stop(), Tally(), Progress(args.quiet), settings.load()
     started = time.monotonic()
     try:
         skip = {os.path.realpath(p) for p in _files(args)}
+        profile = _profile(args, chosen, listed(args.paths, stop.cancel, skip))
         inputs = listed(args.paths, stop.cancel, skip)
-        writers = _open_writers(args, inputs, tally, skip)
+        writers = _open_writers(args, profile, inputs, tally, skip)
     except CounterproofError as error:
         sys.stderr.write(f"{error.message} {error.remedy}\n")
         return USAGE
     except BrokenPipeError:
         return _reader_gone([], tally, progress)
+    if progress.wanted and profile is Profile.FAST and (args.profile or chosen.profile) == "auto":
+        progress.say(_ONLY_QUICK)
     if progress.wanted and "-" not in args.paths:
         _count_in_background(args.paths, progress, stop.cancel, skip)
     try:
         with stop:
-            _scan(args, inputs, writers, tally, progress, stop)
+            jobs = args.jobs or chosen.jobs or cores()
+            options = ScanOptions(profile, jobs, chosen.limits, thumbnails=bool(args.html))
+            _scan(options, chosen.cache and not args.no_cache, inputs, writers, tally, progress, stop)
             tally.seconds = time.monotonic() - started
             tally.stopped = stop.cancel.is_set()
             progress.clear()
@@ -81,15 +93,17 @@ def _files(args: Namespace) -> list[str]:
     return [p for p in (args.jsonl, args.csv, args.html) if p not in (None, "-")]
 
 
-def _open_writers(args: Namespace, inputs: Iterator[Input], tally: Tally, skip: set[str]) -> list[Writer]:
+def _open_writers(
+    args: Namespace, profile: Profile, inputs: Iterator[Input], tally: Tally, skip: set[str]
+) -> list[Writer]:
     """Every writer, opened before any work; on resume, filled with what is done, which `inputs` is past by then."""
     done = jsonl.finished_for(args.jsonl, (i.path for i in inputs)) if args.resume else 0
     writers: list[Writer] = []
     try:
         if args.html:
-            from desktop.output.html import HtmlWriter, shipped_bands
+            from desktop.output.html import HtmlWriter, shipped_points
 
-            page = HtmlWriter(args.html, shipped_bands(_profile(args)))
+            page = HtmlWriter(args.html, shipped_points(profile))
             if page.temporary is not None:
                 skip.add(os.path.realpath(page.temporary))
             writers.append(page)
@@ -120,7 +134,8 @@ def _open_writers(args: Namespace, inputs: Iterator[Input], tally: Tally, skip: 
 
 
 def _scan(
-    args: Namespace,
+    options: ScanOptions,
+    remember: bool,
     inputs: Iterator[Input],
     writers: list[Writer],
     tally: Tally,
@@ -128,19 +143,16 @@ def _scan(
     stop: _Stop,
 ) -> None:
     """Every report to every writer, in the order of the inputs."""
-    chosen = settings.load()
     cache, told = None, ""
-    if chosen.cache and not args.no_cache:
+    if remember:
         from detectors.cache import Cache, default_path
 
         cache = Cache(default_path())
         if told := cache.notice:
             progress.say(told)
-    options: dict[str, Any] = {"jobs": jobs} if (jobs := args.jobs or chosen.jobs) else {}
-    options |= {"profile": _profile(args), "limits": chosen.limits, "cache": cache, "thumbnails": bool(args.html)}
     to_terminal = sys.stdout.isatty()
     progress.update(tally)
-    with Scanner(ScanOptions(**options)) as scanner:
+    with Scanner(replace(options, cache=cache)) as scanner:
         stop.scanner = scanner
         for report in scanner.scan(inputs, stop.cancel):
             record = report.to_json()
@@ -148,17 +160,22 @@ def _scan(
                 progress.clear()
             for writer in writers:
                 writer.write(record, report)
-            tally.add(record, report.cached)
+            tally.add(record, report.cached, unsettled=options.profile is Profile.CASCADE and _thorough(report))
             progress.update(tally)
             if cache is not None and cache.notice not in ("", told):
                 told = cache.notice
                 progress.say(told)
 
 
-def _profile(args: Namespace) -> Profile:
-    """The profile that was asked for, in the command or in the settings."""
-    asked = args.profile or settings.load().profile
-    return auto_profile(args.paths) if asked == "auto" else Profile(asked)
+def _thorough(report: Report) -> bool:
+    """Whether the result rests on the thorough check."""
+    return report.analysis is not None and report.analysis.profile is Profile.THOROUGH
+
+
+def _profile(args: Namespace, chosen: settings.Settings, inputs: Iterator[Input]) -> Profile:
+    """The profile that was asked for, in the command or in the settings; `inputs` are drawn as far as it takes."""
+    asked = args.profile or chosen.profile
+    return auto_profile(args.paths, inputs) if asked == "auto" else Profile(asked)
 
 
 def _count_in_background(paths: list[str], progress: Progress, cancel: threading.Event, skip: set[str]) -> None:
@@ -203,6 +220,9 @@ def _reader_gone(writers: list[Writer], tally: Tally, progress: Progress) -> int
 def _closing(args: Namespace, tally: Tally, progress: Progress) -> int:
     """The last words on standard error, and the exit status."""
     progress.clear()
+    if tally.unsettled and not args.quiet:
+        pictures = words.count(tally.unsettled, "picture", "pictures")
+        progress.say(f"Thorough check of {pictures} that the quick one could not settle.")
     if tally.stopped:
         progress.say(_how_to_go_on(args, tally))
         return INTERRUPTED

@@ -18,11 +18,11 @@ from desktop.output import html
 from detectors import __version__, scan
 from detectors.cache import Cache, default_path
 from detectors.errors import CounterproofError
-from detectors.finding import Finding, Profile, Role, State
+from detectors.finding import CHECKS, Finding, Profile, Role, State
 from detectors.inference import manifest
 from detectors.inputs import Input
 from detectors.report import Report
-from detectors.verdict import Band
+from detectors.verdict import WHOLE_PICTURE, Band
 
 DEMO = Path(__file__).resolve().parents[1] / "resources" / "demo"
 REAL = "02-plain-photo-rocket.jpg"
@@ -83,13 +83,13 @@ def examine(demo: Path) -> Iterator[Check]:
         yield from _protections(scanner)
     yield from _window()
     yield from _cache()
-    for profile in Profile:
+    for profile in CHECKS:
         with _scanner(profile) as scanner:
             yield from _self_test(scanner, f"Self-test, {profile}", demo)
 
 
 def _scanner(profile: Profile) -> scan.Scanner:
-    return scan.Scanner(scan.ScanOptions(profile, jobs=1, limits=settings.load().limits))
+    return scan.Scanner(scan.ScanOptions(profile, jobs=1, limits=settings.load().limits, added=()))
 
 
 def _models() -> Iterator[Check]:
@@ -106,11 +106,9 @@ def _models() -> Iterator[Check]:
             }[found]
             good = found is manifest.Presence.OK
             yield Check(part, Outcome.OK if good else Outcome.PROBLEM, says, "" if good else _REINSTALL)
-        for profile in Profile:
-            bands = html.shipped_bands(profile)
-            rates_known = Outcome.OK if bands else Outcome.PROBLEM
-            says = f"Profile “{profile}”. {html.rates(bands)}"
-            yield Check(part, rates_known, says, "" if bands else _REINSTALL)
+        for check in CHECKS:
+            for line in html.rates(manifest.operating_points(check)):
+                yield Check(part, Outcome.OK, f"{words.CHECKS[check]}. {line}")
     except CounterproofError as error:
         yield Check(part, Outcome.PROBLEM, error.message, error.remedy)
     except OSError as error:
@@ -186,22 +184,22 @@ def _judged(report: Report, part: str, name: str, right: set[Band]) -> Iterator[
     for finding in findings:
         if finding.state is State.FAILED:
             yield Check(part, Outcome.PROBLEM, f"On {name}: {words.visible(finding.says)}", _REINSTALL)
-    learned = [f for f in findings if f.role is Role.LEARNED and f.state is not State.FAILED]
-    if not learned and not any(f.role is Role.LEARNED for f in findings):
+    if not any(f.detector == WHOLE_PICTURE for f in findings):
         yield Check(part, Outcome.PROBLEM, f"No learned detector looked at {name}.", _REINSTALL)
-    for finding in learned:
-        yield _learned(finding, part, name, report.verdict.band)
+    for finding in findings:
+        if finding.role is Role.LEARNED and finding.state is not State.FAILED:
+            yield _learned(finding, part, name)
 
 
-def _learned(finding: Finding, part: str, name: str, band: Band) -> Check:
-    """Whether the learned detector said something, which need not be right on a single picture, and what came of it."""
-    if finding.score is None:
-        return Check(part, Outcome.PROBLEM, f"The learned detector gave no answer on {name}.", _REINSTALL)
-    says = {
-        Band.LIKELY_SYNTHETIC: f"The learned detector called {name} likely synthetic.",
-        Band.DECLARED_SYNTHETIC: f"The learned detector looked at {name} too.",
-    }.get(band, f"The learned detector did not call {name} likely synthetic.")
-    return Check(part, Outcome.OK, says)
+def _learned(finding: Finding, part: str, name: str) -> Check:
+    """Whether a learned detector said something, which need not be right on a single picture.
+
+    The one for the whole picture must; the others may find nothing there that they are for, such as a face.
+    """
+    who = words.detector(finding.detector)
+    if finding.score is None and finding.detector == WHOLE_PICTURE:
+        return Check(part, Outcome.PROBLEM, f"{who}: no answer on {name}.", _REINSTALL)
+    return Check(part, Outcome.OK, f"{who}, on {name}: {words.visible(finding.in_short)}")
 
 
 def _print(check: Check, first: bool) -> None:

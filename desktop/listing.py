@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from detectors.finding import Profile
 from detectors.inputs import Input, find_inputs
 
 # A person who names up to this many files waits for an answer about each.
 _FEW = 4
+# Up to this many, what the quick check cannot settle is checked thoroughly in minutes; beyond, it would take hours.
+MANY = 2000
 _WAIT_SECONDS = 0.2
 
 
-def auto_profile(paths: Sequence[str]) -> Profile:
-    """The profile that `auto` means: thorough for a few files, each named itself, else fast."""
-    few = len(paths) <= _FEW and all(path != "-" and os.path.isfile(path) for path in paths)
-    return Profile.THOROUGH if few else Profile.FAST
+def auto_profile(paths: Sequence[str], inputs: Iterable[object]) -> Profile:
+    """The profile that `auto` means: thorough for a few files, each named itself; cascade; fast for over MANY inputs.
+
+    Draws from `inputs` only as far as is needed to know. A list on standard input could only be counted by waiting for
+    its end, so it counts as not many, and nothing is drawn.
+    """
+    if "-" in paths:
+        return Profile.CASCADE
+    if len(paths) <= _FEW and all(os.path.isfile(path) for path in paths):
+        return Profile.THOROUGH
+    more = next(itertools.islice(inputs, MANY, None), None) is not None
+    return Profile.FAST if more else Profile.CASCADE
 
 
 def listed(paths: list[str], cancel: threading.Event, skip: set[str]) -> Iterator[Input]:

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from detectors.finding import Profile
 from detectors.intake.limits import Limits
 
 APP = "counterproof"
 FILE_NAME = "settings.toml"
-PROFILES = ("auto", "fast", "thorough")
+PROFILES = ("auto", *Profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Settings:
 
     # Worker processes; 0 means one per processor core, which is quickest and leaves the machine usable.
     jobs: int = 0
-    # `auto` spends more on a few single files, where a person waits for one answer, and less on folders.
+    # `auto` spends more on a few single files, where a person waits for one answer, and less the more files there are.
     profile: str = "auto"
     # Findings are remembered under a key made from the content itself, so they are no list of what was checked.
     cache: bool = True

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 NOT_CHECKED = "not_checked"
+# How the name of a model that the user added begins among the detectors.
+THIRD_PARTY = "third_party:"
 
 # Strongest first: the order of lists, filters and sorting. `not_checked` stands for files without a verdict.
 VERDICTS: Mapping[str, str] = {
@@ -45,6 +47,9 @@ STATES: Mapping[str, str] = {
     "failed": "Did not run",
 }
 
+# The checks that a result can rest on.
+CHECKS: Mapping[str, str] = {"fast": "Quick check", "thorough": "Thorough check"}
+
 DETECTORS: Mapping[str, str] = {
     "c2pa": "Content Credentials (C2PA)",
     "declared_metadata": "Declared in the metadata",
@@ -52,6 +57,8 @@ DETECTORS: Mapping[str, str] = {
     "watermark": "Invisible watermark",
     "camera_exif": "Camera information (only a hint)",
     "generated": "Learned detector: whole picture",
+    "face_swap": "Learned detector: faces",
+    "local_edit": "Learned detector: edited areas",
     "intimacy": "Intimacy (never proof)",
 }
 
@@ -69,6 +76,8 @@ def verdict_key(record: Mapping[str, Any]) -> str:
 
 def detector(name: str) -> str:
     """A detector's name in words; one that is not known here keeps its own name, with spaces."""
+    if name.startswith(THIRD_PARTY):
+        return f"{visible(name.removeprefix(THIRD_PARTY))} (added by you)"
     return DETECTORS.get(name) or visible(name).replace("_", " ").capitalize()
 
 

@@ -15,10 +15,11 @@ from desktop import words
 from desktop.output import page
 from desktop.output.writer import Tally, cannot_write, check_replaceable
 from detectors import __version__
-from detectors.finding import Profile
+from detectors.finding import CHECKS, Profile
 from detectors.report import Report
 from detectors.verdict import Bands
 
+Points = Mapping[Profile, Mapping[str, Bands]]
 TITLE = "Counterproof report"
 # A prompt or a workflow can be megabytes; a page is for reading.
 _LONGEST = 1500
@@ -32,10 +33,10 @@ class HtmlWriter:
     page is put together could.
     """
 
-    def __init__(self, path: str, bands: Bands | None) -> None:
-        """`bands` are the measured error rates of what is used, or None where there are none. Raises OutputError."""
+    def __init__(self, path: str, points: Points) -> None:
+        """`points` are the operating points of the checks that are used. Raises OutputError."""
         check_replaceable(path, (page.MARK,))
-        self._path, self._bands, self._count = path, bands, 0
+        self._path, self._points, self._count = path, points, 0
         self._parent = os.path.dirname(os.path.abspath(path))
         try:
             if os.path.exists(path) and not os.access(path, os.W_OK):
@@ -64,7 +65,7 @@ class HtmlWriter:
                 with whole:
                     whole.write((page.head(TITLE) + top(tally)).encode("utf-8"))
                     shutil.copyfileobj(self._rows, whole, 1 << 20)
-                    whole.write((bottom(tally, self._bands) + page.script() + "</body>\n</html>\n").encode("utf-8"))
+                    whole.write((bottom(tally, self._points) + page.script() + "</body>\n</html>\n").encode("utf-8"))
                     whole.flush()
                     os.fsync(whole.fileno())
                 os.replace(whole.name, self._path)
@@ -185,8 +186,16 @@ def _why(record: Mapping[str, Any], report: Report | None) -> str:
     findings = "".join(_finding(f, in_short.get(f["detector"], f["says"])) for f in record["findings"])
     return (
         f'<details class="why"><summary>Reasons and details</summary><div><h3>Why</h3><ul>{reasons}</ul>'
-        f"<h3>What was looked at</h3><dl>{findings}</dl>{_facts(record, report)}{_fingerprints(record)}</div></details>"
+        f"<h3>What was looked at</h3>{_check(report)}<dl>{findings}</dl>"
+        f"{_facts(record, report)}{_fingerprints(record)}</div></details>"
     )
+
+
+def _check(report: Report | None) -> str:
+    """Which check the learned detectors' answers are from; known only for results of this run."""
+    if report is None or report.analysis is None:
+        return ""
+    return f'<p class="soft">{words.CHECKS[report.analysis.profile]}.</p>'
 
 
 def _finding(finding: Mapping[str, Any], says: str) -> str:
@@ -239,12 +248,16 @@ def _fingerprints(record: Mapping[str, Any]) -> str:
     )
 
 
-def bottom(tally: Tally, bands: Bands | None) -> str:
+def bottom(tally: Tally, points: Points) -> str:
     """The table's end and how far the results can be trusted: measured error rates, engine and models."""
     models = "".join(
         f"<li>{_text(name)}: <code>{_text(sha256)}</code></li>" for name, sha256 in sorted(tally.models.items())
     )
     used = f"<p>Models used, with their SHA-256:</p><ul>{models}</ul>" if models else "<p>No model was used.</p>"
+    trust = "".join(
+        f"<h3>{words.CHECKS[check]}</h3><ul>{''.join(f'<li>{_text(line)}</li>' for line in rates(own))}</ul>"
+        for check, own in points.items()
+    )
     only_drawn = (
         f"<noscript><p>Only the first {page.DRAWN} files are shown without scripts.</p></noscript>"
         if tally.total > page.DRAWN
@@ -253,27 +266,27 @@ def bottom(tally: Tally, bands: Bands | None) -> str:
     return (
         f'</tbody></table>\n<button type="button" id="more" hidden>Show more</button>{only_drawn}\n</main>\n'
         "<footer><h2>How far to trust this</h2>"
-        f"<p>{rates(bands)}</p>"
+        f"{trust}"
         "<p>“No signs found” is not proof that a picture is real. A label inside a file is strong evidence, "
         "but it can be copied or removed. Intimacy is a help for sorting, and proves nothing.</p>"
         f"<h2>Made with</h2><p>Counterproof {__version__}</p>{used}</footer>\n"
     )
 
 
-def shipped_bands(profile: Profile) -> Bands | None:
-    """The operating point of this build for a profile, with its measured error rates, or None. Raises SetupError."""
-    from detectors.inference.manifest import manifest
+def shipped_points(profile: Profile) -> Points:
+    """This build's operating points for each check that the profile makes use of. Raises SetupError."""
+    from detectors.inference.manifest import operating_points
 
-    return next((m.bands for m in manifest().values() if m.profile is profile and m.bands is not None), None)
+    checks = CHECKS if profile is Profile.CASCADE else (profile,)
+    return {check: operating_points(check) for check in checks}
 
 
-def rates(bands: Bands | None) -> str:
-    """This build's measured error rates in words."""
-    if bands is None:
-        return "The error rates of this build are not known."
-    return (
-        f"Measured on pictures whose sources and generators were kept out of training: of {bands.n_real:,} real "
-        f"photographs, {bands.false_positive_rate * 100:.1f}\u00a0% were wrongly called likely synthetic; of "
-        f"{bands.n_synthetic:,} synthetic pictures, {bands.recall * 100:.1f}\u00a0% were found and "
-        f"{bands.miss_rate * 100:.1f}\u00a0% showed no signs. The rest could not be told either way."
-    )
+def rates(points: Mapping[str, Bands]) -> list[str]:
+    """The measured error rates of one check in words, a sentence or two for each learned detector."""
+    return [
+        f"{words.detector(name)}. Measured on pictures whose sources and generators were kept out of training: of "
+        f"{b.n_real:,} real photographs, {b.false_positive_rate * 100:.1f}\u00a0% were wrongly called likely "
+        f"synthetic; of {b.n_synthetic:,} synthetic pictures, {b.recall * 100:.1f}\u00a0% were found and "
+        f"{b.miss_rate * 100:.1f}\u00a0% showed no signs. The rest could not be told either way."
+        for name, b in points.items()
+    ]

@@ -82,6 +82,8 @@ class Progress:
         parts.append(f"{found:,} with signs")
         if unclear := tally.verdicts.get("inconclusive", 0):
             parts.append(f"{unclear:,} can't tell")
+        if tally.unsettled:
+            parts.append(f"{tally.unsettled:,} checked thoroughly")
         if tally.not_checked:
             parts.append(f"{tally.not_checked:,} not checked")
         return ", ".join(parts)

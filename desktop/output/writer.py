@@ -31,6 +31,7 @@ class Tally:
     models: dict[str, str] = field(default_factory=dict)
     failed: dict[str, tuple[str, int]] = field(default_factory=dict)
     cached: int = 0
+    unsettled: int = 0
     stopped: bool = False
     seconds: float = 0.0
 
@@ -44,11 +45,12 @@ class Tally:
         """How many of them were refused or could not be read."""
         return self.verdicts.get(words.NOT_CHECKED, 0)
 
-    def add(self, record: Mapping[str, Any], cached: bool = False) -> None:
-        """Count one `counterproof.scan/1` object."""
+    def add(self, record: Mapping[str, Any], cached: bool = False, unsettled: bool = False) -> None:
+        """Count one `counterproof.scan/1` object; `unsettled` says that the quick check did not suffice."""
         key = words.verdict_key(record)
         self.verdicts[key] = self.verdicts.get(key, 0) + 1
         self.cached += cached
+        self.unsettled += unsettled
         if (error := record["error"]) is not None:
             message, remedy, n = self.errors.get(error["code"], (error["message"], error["remedy"], 0))
             self.errors[error["code"]] = (message, remedy, n + 1)

@@ -14,10 +14,14 @@ from detectors.scan import ScanOptions, cores
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "counterproof.svg"
 
 
-def scan_options(chosen: settings.Settings, auto: Profile) -> ScanOptions:
-    """How the window scans; `auto` is what the setting of that name means for the files. Keeps no results for later."""
-    profile = auto if chosen.profile == "auto" else Profile(chosen.profile)
-    return ScanOptions(profile=profile, jobs=chosen.jobs or cores(), limits=chosen.limits)
+def scan_options(chosen: settings.Settings) -> ScanOptions:
+    """How the window scans, whatever the profile. Keeps no results for later."""
+    return ScanOptions(jobs=chosen.jobs or cores(), limits=chosen.limits)
+
+
+def profile(chosen: settings.Settings) -> Profile | None:
+    """The profile that the settings ask for; None where it depends on how many files there are."""
+    return None if chosen.profile == "auto" else Profile(chosen.profile)
 
 
 def run(paths: list[str]) -> int:
@@ -44,7 +48,8 @@ def run(paths: list[str]) -> int:
     app.setApplicationDisplayName("Counterproof")
     app.setWindowIcon(QIcon(str(ICON)))
     words.use_translator(QCoreApplication.translate)
-    window = MainWindow(Session(lambda auto: Scanner(scan_options(settings.load(), auto)), find_inputs))
+    chosen = settings.load()
+    window = MainWindow(Session(lambda: Scanner(scan_options(chosen)), find_inputs, profile(chosen)))
     window.show()
     QTimer.singleShot(0, window, lambda: window.add(paths))
     try:

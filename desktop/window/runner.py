@@ -46,7 +46,11 @@ class Engine(Protocol):
     """The engine's Scanner, as far as the window uses it."""
 
     def scan(
-        self, inputs: Iterable[Any], cancel: threading.Event | None = None, pause: threading.Event | None = None
+        self,
+        inputs: Iterable[Any],
+        cancel: threading.Event | None = None,
+        pause: threading.Event | None = None,
+        profile: Profile | None = None,
     ) -> Iterator[Report]: ...
     def preview(self, path: str, longest: int, blurred: bool) -> Pixels: ...
     def close(self) -> None: ...
@@ -67,12 +71,19 @@ class Runner:
     """Scans what it is given, in order, one request after the other."""
 
     def __init__(
-        self, engine: Callable[[Profile], Engine], list_inputs: Callable[[Iterable[str]], Iterator[Any]]
+        self,
+        engine: Callable[[], Engine],
+        list_inputs: Callable[[Iterable[str]], Iterator[Any]],
+        profile: Profile | None = None,
     ) -> None:
-        """`engine` makes the engine for a profile when it is first needed, in a thread of the runner."""
+        """`engine` makes the engine when it is first needed, in a thread of the runner.
+
+        `profile` is for all files; None leaves it to how many there are.
+        """
         self._make_engine = engine
         self._list_inputs = list_inputs
-        self._engines: dict[Profile, Engine] = {}
+        self._profile = profile
+        self._engine: Engine | None = None
         self._engine_lock = threading.Lock()
         self._scans = ThreadPoolExecutor(1, "scan")
         self._previews = ThreadPoolExecutor(1, "preview")
@@ -163,8 +174,8 @@ class Runner:
         self._previews.shutdown(wait=False, cancel_futures=True)
         self._scans.shutdown(wait=False, cancel_futures=True)
         with self._engine_lock:
-            for engine in self._engines.values():
-                engine.close()
+            if self._engine is not None:
+                self._engine.close()
         self._scans.shutdown(wait=True)
         self._previews.shutdown(wait=True)
 
@@ -172,7 +183,9 @@ class Runner:
         wanted = self._list(paths, cancel)
         if not wanted or cancel.is_set():
             return
-        for report in self._ready_engine(auto_profile(paths)).scan(list(wanted.values()), cancel, self._pause):
+        inputs = list(wanted.values())
+        profile = self._profile or auto_profile(paths, inputs)
+        for report in self._ready_engine().scan(inputs, cancel, self._pause, profile):
             # By path and not by position: after a cancel some inputs have no report.
             row_id = self._ids[report.path]
             if report.error is None:
@@ -223,16 +236,14 @@ class Runner:
         else:
             done(request, pixels)
 
-    def _ready_engine(self, profile: Profile | None = None) -> Engine:
-        """The engine for a profile, made when it is first needed; any will do where it is None."""
+    def _ready_engine(self) -> Engine:
+        """The engine, made when it is first needed."""
         with self._engine_lock:
             if self._closed:
                 raise CancelledError
-            if profile is None:
-                profile = next(iter(self._engines), Profile.FAST)
-            if profile not in self._engines:
-                self._engines[profile] = self._make_engine(profile)
-            return self._engines[profile]
+            if self._engine is None:
+                self._engine = self._make_engine()
+            return self._engine
 
 
 def log_fault(error: BaseException) -> None:

@@ -37,12 +37,13 @@ class Session(QObject):
 
     def __init__(
         self,
-        engine: Callable[[Profile], Engine],
+        engine: Callable[[], Engine],
         list_inputs: Callable[[Iterable[str]], Iterator[Any]],
+        profile: Profile | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._runner = Runner(engine, list_inputs)
+        self._runner = Runner(engine, list_inputs, profile)
         self._busy = False
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from desktop import words
 from desktop.words import visible as visible  # untrusted text is shown in the same way everywhere
-from detectors.finding import State
+from detectors.finding import Profile, State
 from detectors.verdict import Band
 
 Translator = Callable[[str, str], str]
@@ -71,6 +71,11 @@ def intimacy(level: str | None) -> str:
 def finding_state(state: State) -> str:
     """How a detector ended, in words."""
     return translate("state", words.STATES[state])
+
+
+def check(profile: Profile) -> str:
+    """The check that a result rests on."""
+    return translate("check", words.CHECKS[profile])
 
 
 def detector(name: str) -> str:

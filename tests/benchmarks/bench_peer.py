@@ -53,6 +53,7 @@ def main() -> int:
 def scan_command(folder: Path, jobs: int, *more: str, jsonl: str = os.devnull) -> list[str]:
     """The whole command, as a person would give it."""
     command = [sys.executable, "-m", "desktop", "scan", str(folder.absolute()), "--jsonl", jsonl, "--jobs", str(jobs)]
+    command += ["--profile", "fast"]
     return [*command, *more]
 
 

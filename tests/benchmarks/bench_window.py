@@ -60,7 +60,7 @@ def measure(rows: int) -> tuple[dict[str, tuple[float, float]], float, float]:
     """Longest gaps by phase in ms (clock, processor), seconds for the stream, and MiB for the rows."""
     app = QApplication.instance() or QApplication([])
     engine = FakeEngine()
-    window = MainWindow(Session(lambda _: engine, fake_inputs))
+    window = MainWindow(Session(lambda: engine, fake_inputs))
     window.adults_only = True
     window.resize(1000, 640)
     window.show()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from desktop.doctor import REAL, SYNTHETIC
-from detectors.finding import Profile
+from detectors.finding import CHECKS, Profile
 from detectors.signals.generated import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def test_this_installation_is_well() -> None:
     assert examined(ROOT) == (0, [])
 
 
-@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("profile", CHECKS)
 def test_an_altered_model_is_found_and_not_used(copy: Path, profile: Profile) -> None:
     model = copy / "models" / f"{MODELS[profile]}.onnx"
     data = bytearray(model.read_bytes())
@@ -61,4 +61,4 @@ def test_a_wrong_answer_on_a_built_in_picture_is_found(copy: Path, spoilt: str, 
     shutil.copy(demo / with_, demo / spoilt)
     status, problems = examined(copy)
     assert status == 1
-    assert ["WRONG" in p["says"] for p in problems] == [True] * len(Profile)
+    assert ["WRONG" in p["says"] for p in problems] == [True] * len(CHECKS)

@@ -52,7 +52,7 @@ def make_window(qapp: QApplication, engine: FakeEngine) -> Iterator[MakeWindow]:
     windows: list[MainWindow] = []
 
     def make(*, adults: bool = True) -> MainWindow:
-        window = MainWindow(Session(lambda _: engine, fake_inputs))
+        window = MainWindow(Session(lambda: engine, fake_inputs))
         window.adults_only = adults
         windows.append(window)
         window.show()

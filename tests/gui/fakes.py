@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detectors.errors import CounterproofError, FileRefused, FileUnreadable
-from detectors.finding import Finding, ModelRef, Region, Role, State
+from detectors.finding import Finding, ModelRef, Profile, Region, Role, State
 from detectors.intake.media import Media
 from detectors.report import Analysis, Hashes, Report
 from detectors.verdict import Band, Verdict
@@ -107,6 +107,7 @@ class FakeEngine:
     preview_gate: threading.Event = field(default_factory=threading.Event)
     asked: list[tuple[str, bool]] = field(default_factory=list)
     scanned_paths: list[str] = field(default_factory=list)
+    profiles: list[Profile | None] = field(default_factory=list)
     threads: set[str] = field(default_factory=set)
     scan_error: Exception | None = None
     preview_error: Exception | None = None
@@ -122,8 +123,10 @@ class FakeEngine:
         inputs: Iterable[FakeInput],
         cancel: threading.Event | None = None,
         pause: threading.Event | None = None,
+        profile: Profile | None = None,
     ) -> Iterator[Report]:
         """Reports in order, one step each time the gate is open."""
+        self.profiles.append(profile)
         assert cancel is not None
         assert pause is not None
         if self.scan_error is not None:

@@ -15,7 +15,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from desktop.settings import Settings
+from desktop.settings import PROFILES, Settings
 from desktop.window import app
 from desktop.window.main_window import MainWindow
 from desktop.window.reveal import Stage
@@ -79,10 +79,10 @@ def test_the_check_sees_what_qt_writes_by_itself(tmp_path: Path) -> None:
 
 def test_the_settings_hold_in_the_window_too() -> None:
     limits = Limits(max_bytes=1000)
-    options = app.scan_options(Settings(jobs=3, profile="thorough", limits=limits), Profile.FAST)
-    assert (options.jobs, options.profile, options.limits) == (3, Profile.THOROUGH, limits)
-    for auto in Profile:
-        assert app.scan_options(Settings(), auto) == ScanOptions(profile=auto)
+    options = app.scan_options(Settings(jobs=3, limits=limits))
+    assert (options.jobs, options.limits) == (3, limits)
+    assert app.scan_options(Settings()) == ScanOptions()
+    assert [app.profile(Settings(profile=p)) for p in PROFILES] == [None, *Profile]
 
 
 def test_the_icon_is_there() -> None:
@@ -92,7 +92,7 @@ def test_the_icon_is_there() -> None:
 @pytest.fixture
 def real_window() -> Iterator[MainWindow]:
     """A window with the real engine, one worker."""
-    window = MainWindow(Session(lambda _: Scanner(ScanOptions(jobs=1, points=POINTS)), find_inputs))
+    window = MainWindow(Session(lambda: Scanner(ScanOptions(jobs=1, points=POINTS)), find_inputs))
     window.adults_only = True
     window.show()
     window.activateWindow()

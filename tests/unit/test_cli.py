@@ -21,6 +21,7 @@ from desktop.output.progress import Progress
 from desktop.output.writer import Tally
 from detectors.errors import SetupError
 from detectors.finding import Profile
+from detectors.inference import manifest
 from detectors.inputs import Input
 from detectors.report import Report
 from detectors.scan import ScanOptions
@@ -62,7 +63,7 @@ class MadeUpScanner:
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "Scanner", MadeUpScanner)
     monkeypatch.setattr(MadeUpScanner, "failure", None)
-    monkeypatch.setattr(html, "shipped_bands", lambda _: BANDS)
+    monkeypatch.setattr(html, "shipped_points", lambda _: {Profile.FAST: {"generated": BANDS}})
 
 
 @pytest.fixture
@@ -251,21 +252,71 @@ class TestOptions:
         files = [str(folder / f"{n}.jpg") for n in "abc"]
         cli.main(["scan", *files])
         assert MadeUpScanner.options.profile is Profile.THOROUGH
-        cli.main(["scan", *files, *files])
-        assert MadeUpScanner.options.profile is Profile.FAST
-        cli.main(["scan", str(folder)])
-        assert MadeUpScanner.options.profile is Profile.FAST
-        cli.main(["scan", str(folder), "--profile", "thorough"])
-        assert MadeUpScanner.options.profile is Profile.THOROUGH
+        for several in ([*files, *files], [str(folder)], [files[0], str(folder / "gone.jpg")]):
+            cli.main(["scan", *several])
+            assert MadeUpScanner.options.profile is Profile.CASCADE
+
+    @pytest.mark.parametrize("profile", list(Profile))
+    def test_a_profile_that_is_asked_for_holds(self, folder: Path, profile: Profile) -> None:
+        for paths in ([str(folder)], [str(folder / "a.jpg")]):
+            cli.main(["scan", *paths, "--profile", str(profile)])
+            assert MadeUpScanner.options.profile is profile
+
+    def test_auto_is_fast_for_very_many_files_and_says_how_to_ask_for_more(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for limit, profile in ((3, Profile.CASCADE), (2, Profile.FAST)):
+            monkeypatch.setattr(listing, "MANY", limit)
+            cli.main(["scan", str(folder)])
+            assert MadeUpScanner.options.profile is profile
+            assert ("--profile cascade" in capsys.readouterr().err) is (profile is Profile.FAST)
+        cli.main(["scan", str(folder), "--quiet"])
+        cli.main(["scan", str(folder), "--profile", "fast"])
+        assert "--profile cascade" not in capsys.readouterr().err
+
+    def test_auto_counts_no_further_than_it_must(self) -> None:
+        drawn = itertools.count()
+        assert listing.auto_profile(["in"], drawn) is Profile.FAST
+        assert next(drawn) == listing.MANY + 1
+        assert listing.auto_profile(["in"], range(listing.MANY)) is Profile.CASCADE
+
+    def test_auto_does_not_wait_for_the_end_of_a_list(self) -> None:
+        def never() -> Iterator[Input]:
+            raise AssertionError("a list on standard input was drawn before the scan")
+            yield
+
+        assert listing.auto_profile(["-"], never()) is Profile.CASCADE
+
+    def test_what_the_quick_check_could_not_settle_is_counted(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def checked(self: MadeUpScanner, inputs: Iterable[Input], cancel: threading.Event) -> Iterator[Report]:
+            for item in inputs:
+                made = report(item.path)
+                assert made.analysis is not None
+                twice = item.path.endswith(("a.jpg", "c.jpg"))
+                check = Profile.THOROUGH if twice else Profile.FAST
+                yield replace(made, analysis=replace(made.analysis, profile=check))
+
+        monkeypatch.setattr(MadeUpScanner, "scan", checked)
+        said = "Thorough check of 2 pictures that the quick one could not settle."
+        for profile, told in (("cascade", True), ("thorough", False), ("fast", False)):
+            cli.main(["scan", str(folder), "--profile", profile])
+            assert (said in capsys.readouterr().err) is told
+        cli.main(["scan", str(folder), "--quiet"])
+        assert said not in capsys.readouterr().err
 
     def test_the_page_has_the_rates_of_the_profile(
         self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rated = {Profile.FAST: replace(BANDS, n_real=1234), Profile.THOROUGH: replace(BANDS, n_real=5678)}
-        monkeypatch.setattr(html, "shipped_bands", rated.__getitem__)
-        for path, number in ((folder, "1,234"), (folder / "a.jpg", "5,678")):
-            cli.main(["scan", str(path), "--html", str(tmp_path / "o.html")])
-            assert f"of {number} real" in (tmp_path / "o.html").read_text("utf-8")
+        monkeypatch.undo()
+        monkeypatch.setattr(batch, "Scanner", MadeUpScanner)
+        monkeypatch.setattr(manifest, "operating_points", lambda profile: {"generated": rated[profile]})
+        for profile, numbers in (("fast", {"1,234"}), ("thorough", {"5,678"}), ("cascade", {"1,234", "5,678"})):
+            cli.main(["scan", str(folder), "--html", str(tmp_path / "o.html"), "--profile", profile])
+            page = (tmp_path / "o.html").read_text("utf-8")
+            assert {n for n in ("1,234", "5,678") if f"of {n} real" in page} == numbers
 
     def test_cache_jobs_and_thumbnails(self, folder: Path) -> None:
         cli.main(["scan", str(folder), "--jobs", "3"])

@@ -14,13 +14,13 @@ import pytest
 
 from desktop import doctor
 from detectors.errors import FileUnreadable, SetupError
-from detectors.finding import Finding, Profile, Role, State
+from detectors.finding import CHECKS, Finding, Profile, Role, State
 from detectors.inference import manifest
 from detectors.inputs import Input
 from detectors.intake.sandbox import Protection
 from detectors.report import Report
 from detectors.scan import ScanOptions
-from detectors.verdict import Band
+from detectors.verdict import Band, Bands
 from tests.unit.sample_reports import BANDS, report
 
 Change = Callable[[Report], Report]
@@ -74,7 +74,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     entry = replace(nudenet, package=None, file="model.onnx")
     monkeypatch.setattr(manifest, "MODELS", tmp_path)
     monkeypatch.setattr(manifest, "manifest", lambda: {entry.id: entry})
-    monkeypatch.setattr(doctor.html, "shipped_bands", lambda _: BANDS)
+    monkeypatch.setattr(manifest, "operating_points", lambda _: {"generated": BANDS})
     monkeypatch.setattr(doctor.scan, "Scanner", MadeUpScanner)
     monkeypatch.setattr(MadeUpScanner, "change", staticmethod(lambda r: r))
     return tmp_path / "model.onnx"
@@ -96,8 +96,8 @@ def test_a_sound_installation_is_well(capsys: pytest.CaptureFixture[str]) -> Non
     assert (status, problems) == (0, [])
     for expected in ("nudenet-320n: present", "Memory is bounded.", "Not here: network.", "of 1,000 real", "right"):
         assert expected in said
-    assert "The learned detector did not call the built-in photograph likely synthetic." in said
-    assert "The learned detector looked at the built-in synthetic picture too." in said
+    for picture in ("the built-in photograph", "the built-in synthetic picture"):
+        assert f"Learned detector: whole picture, on {picture}: Looks generated." in said
     assert not re.search(r"\d in \d", said)
 
 
@@ -138,9 +138,14 @@ def test_missing_libraries_are_a_note_with_the_command_that_the_window_gives(mon
 
 
 def test_no_measured_error_rates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(doctor.html, "shipped_bands", lambda profile: None if profile is Profile.THOROUGH else BANDS)
+    def missing(profile: Profile) -> dict[str, Bands]:
+        if profile is Profile.THOROUGH:
+            raise SetupError("bands_missing", "The error rates are missing.", "Install again.")
+        return {"generated": BANDS}
+
+    monkeypatch.setattr(manifest, "operating_points", missing)
     status, problems, _ = examined(capsys)
-    assert (status, problems) == (1, ["Profile “thorough”. The error rates of this build are not known."])
+    assert (status, problems) == (1, ["The error rates are missing."])
 
 
 def test_every_profile_is_tested_on_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +185,7 @@ FAULTS: dict[str, tuple[Change, str]] = {
     ),
     "learned without answer": (
         lambda r: with_findings(r, lambda found: [replace(f, score=None) for f in found]),
-        "gave no answer",
+        "no answer on",
     ),
     "file not there": (
         lambda r: Report(r.path, error=FileUnreadable("no_such_file", "There is no file.", "Look.")),
@@ -200,9 +205,21 @@ def test_each_planted_fault_turns_it_red(
     assert any(said in p for p in problems)
 
 
+def test_a_detector_that_does_not_apply_to_a_picture_is_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    no_face = Finding("face_swap", Role.LEARNED, State.NOT_APPLICABLE, None, "There is no face.")
+    monkeypatch.setattr(
+        MadeUpScanner, "change", staticmethod(lambda r: with_findings(r, lambda found: [*found, no_face]))
+    )
+    status, problems, said = examined(capsys)
+    assert (status, problems) == (0, [])
+    assert "Learned detector: faces, on the built-in photograph: There is no face." in said
+
+
 def test_an_engine_that_reports_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(MadeUpScanner, "scan", lambda self, inputs: iter(()))
-    assert examined(capsys)[:2] == (1, ["The built-in pictures were not checked."] * len(Profile))
+    assert examined(capsys)[:2] == (1, ["The built-in pictures were not checked."] * len(CHECKS))
 
 
 def test_the_built_in_pictures_are_there(demo: Path) -> None:

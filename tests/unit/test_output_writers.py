@@ -25,11 +25,13 @@ from desktop.output.html import HtmlWriter
 from desktop.output.jsonl import JsonlWriter
 from desktop.output.table import TableWriter
 from desktop.output.writer import OutputError, Tally, Writer
-from detectors.finding import Profile
+from detectors.finding import CHECKS, Profile
 from detectors.inference import manifest
 from detectors.report import Report
 from detectors.verdict import Band
 from tests.unit.sample_reports import BANDS, HOSTILE, one_of_each, report, unreadable
+
+POINTS = {Profile.FAST: {"generated": BANDS}}
 
 
 def write_all(writer: Writer, reports: Iterable[Report]) -> Tally:
@@ -170,7 +172,7 @@ class Page(html.parser.HTMLParser):
 
 def page_of(tmp_path: Path, reports: list[Report]) -> tuple[str, Page]:
     path = tmp_path / "report.html"
-    write_all(HtmlWriter(str(path), BANDS), reports)
+    write_all(HtmlWriter(str(path), POINTS), reports)
     text = path.read_text("utf-8")
     return text, Page(text)
 
@@ -241,9 +243,9 @@ class TestHtml:
 
     def test_the_page_appears_whole_or_not_at_all(self, tmp_path: Path) -> None:
         path = tmp_path / "report.html"
-        write_all(HtmlWriter(str(path), BANDS), [report()])
+        write_all(HtmlWriter(str(path), POINTS), [report()])
         before = path.read_bytes()
-        writer = HtmlWriter(str(path), BANDS)
+        writer = HtmlWriter(str(path), POINTS)
         writer.write(report("other").to_json(), report("other"))
         assert path.read_bytes() == before
         writer.abandon()
@@ -251,7 +253,7 @@ class TestHtml:
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows deletes such a file only when the process ends")
     def test_rows_are_in_no_file_that_a_kill_could_leave_behind(self, tmp_path: Path) -> None:
-        writer = HtmlWriter(str(tmp_path / "report.html"), BANDS)
+        writer = HtmlWriter(str(tmp_path / "report.html"), POINTS)
         writer.write(report().to_json(), report())
         assert os.listdir(tmp_path) == []
         assert writer.temporary is None
@@ -264,30 +266,34 @@ class TestHtml:
         def fail(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        writer = HtmlWriter(str(tmp_path / "report.html"), BANDS)
+        writer = HtmlWriter(str(tmp_path / "report.html"), POINTS)
         writer.write(report().to_json(), report())
         monkeypatch.setattr(os, "replace", fail)
         with pytest.raises(OutputError):
             writer.finish(Tally())
         assert os.listdir(tmp_path) == []
 
-    def test_unknown_error_rates_are_said_to_be_unknown(self, tmp_path: Path) -> None:
-        path = tmp_path / "report.html"
-        write_all(HtmlWriter(str(path), None), [report()])
-        assert "The error rates of this build are not known." in path.read_text("utf-8")
+    def test_each_check_and_each_detector_has_its_rates(self, tmp_path: Path) -> None:
+        path, faces = tmp_path / "report.html", replace(BANDS, n_real=4321)
+        points = {Profile.FAST: {"generated": BANDS}, Profile.THOROUGH: {"generated": BANDS, "face_swap": faces}}
+        write_all(HtmlWriter(str(path), points), [report()])
+        quick, thorough = path.read_text("utf-8").partition("How far to trust this")[2].split("Thorough check")
+        assert "Quick check" in quick
+        assert "of 1,000 real" in quick
+        assert "4,321" not in quick
+        assert "Learned detector: faces" in thorough
+        assert "of 4,321 real" in thorough
 
-    def test_the_rates_are_those_of_the_profile(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        entry = manifest.manifest()["nudenet-320n"]
-        rated = [replace(BANDS, n_real=n) for n in (2, 3)]
-        listed = [entry, *(replace(entry, profile=p, bands=b) for p, b in zip(Profile, rated, strict=True))]
-        monkeypatch.setattr(manifest, "manifest", lambda: dict(enumerate(listed)))
-        assert [html_output.shipped_bands(p) for p in Profile] == rated
+    def test_the_rates_are_those_of_the_profile(self) -> None:
+        for check in CHECKS:
+            assert html_output.shipped_points(check) == {check: manifest.operating_points(check)}
+        assert list(html_output.shipped_points(Profile.CASCADE)) == list(CHECKS)
 
     def test_a_prompt_unfolds_only_on_request(self, tmp_path: Path) -> None:
         """A finding is told in short; the prompt is behind the second fold, with the other text from the file."""
         path = tmp_path / "o.html"
         details = {"in_short": "Made by X.", "prompt": "cruel words"}
-        write_all(HtmlWriter(str(path), BANDS), [report(says="Made by X; prompt “cruel words”.", details=details)])
+        write_all(HtmlWriter(str(path), POINTS), [report(says="Made by X; prompt “cruel words”.", details=details)])
         before, fold, after = path.read_text("utf-8").partition("Show the text inside the file")
         shown = before.partition("What was looked at")[2]
         assert fold
@@ -350,7 +356,7 @@ class TestTable:
 
 
 class TestTargets:
-    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, BANDS)])
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, POINTS)])
     def test_a_photo_is_never_written_over(self, tmp_path: Path, kind: Any) -> None:
         photo = tmp_path / "photo.jpg"
         photo.write_bytes(b"\xff\xd8\xff\xe0 precious")
@@ -360,7 +366,7 @@ class TestTargets:
         assert photo.read_bytes() == b"\xff\xd8\xff\xe0 precious"
         assert caught.value.remedy
 
-    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, BANDS)])
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, POINTS)])
     def test_an_earlier_result_may_be_replaced(self, tmp_path: Path, kind: Any) -> None:
         path = str(tmp_path / "out")
         write_all(kind(path), [report("in/one.jpg")])
@@ -369,7 +375,7 @@ class TestTargets:
         assert "in/two.jpg" in text
         assert "in/one.jpg" not in text
 
-    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, BANDS)])
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, POINTS)])
     def test_places_that_cannot_be_written(self, tmp_path: Path, kind: Any) -> None:
         with pytest.raises(OutputError) as caught:
             kind(str(tmp_path / "no" / "out"))
@@ -379,7 +385,7 @@ class TestTargets:
         assert caught.value.code == "output_is_folder"
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
-    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, BANDS)])
+    @pytest.mark.parametrize("kind", [JsonlWriter, CsvWriter, lambda p: HtmlWriter(p, POINTS)])
     def test_new_results_are_for_their_owner_alone(self, tmp_path: Path, kind: Any) -> None:
         path = tmp_path / "out"
         before = os.umask(0)

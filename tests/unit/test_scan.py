@@ -486,9 +486,12 @@ def test_each_profile_has_results_of_its_own_and_each_check_its_operating_points
     tmp_path: Path, pictures: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used: list[object] = []
-    monkeypatch.setattr(
-        scan, "decide", lambda found, by_name: used.append(by_name["generated"]) or decide(found, by_name)
-    )
+
+    def noting(findings: Sequence[Finding], points: Mapping[str, Bands]) -> Verdict:
+        used.append(points["generated"])
+        return decide(findings, points)
+
+    monkeypatch.setattr(scan, "decide", noting)
     points = {check: {"generated": replace(BANDS)} for check in CHECKS}
     with Scanner(ScanOptions(jobs=1, limits=QUICK, cache=Cache(tmp_path / "c.sqlite"))) as scanner:
         monkeypatch.setattr(scanner, "_points", lambda: points)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,7 @@ from desktop.window.reveal import Request
 from desktop.window.runner import News, Runner
 from detectors.errors import CounterproofError, FileUnreadable, SetupError
 from detectors.finding import Profile
-from detectors.report import Report
-from tests.gui.fakes import FakeEngine, FakeInput, fake_inputs
+from tests.gui.fakes import FakeEngine, fake_inputs
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def runner(engine: FakeEngine) -> Iterator[Runner]:
-    made = Runner(lambda _: engine, fake_inputs)
+    made = Runner(lambda: engine, fake_inputs)
     yield made
     made.close()
 
@@ -100,7 +99,7 @@ def test_pause_rests_and_cancel_ends_what_waits_too(runner: Runner, engine: Fake
 def test_reports_are_matched_by_path_when_a_cancel_left_some_out(runner: Runner, engine: FakeEngine) -> None:
     whole = engine.scan
 
-    def gaps(inputs: object, cancel: threading.Event, pause: threading.Event) -> object:
+    def gaps(inputs: object, cancel: threading.Event, pause: threading.Event, profile: Profile) -> object:
         return (r for i, r in enumerate(whole(inputs, cancel, pause)) if i != 1)  # type: ignore[arg-type]
 
     engine.scan = gaps  # type: ignore[method-assign, assignment]
@@ -108,42 +107,42 @@ def test_reports_are_matched_by_path_when_a_cancel_left_some_out(runner: Runner,
     assert [i for i, _ in collect(runner).results] == [0, 2, 3]
 
 
-def test_a_few_files_named_themselves_are_scanned_thoroughly(engine: FakeEngine, tmp_path: Path) -> None:
+def test_how_much_time_a_picture_gets_depends_on_how_many_there_are(
+    runner: Runner, engine: FakeEngine, tmp_path: Path
+) -> None:
     files = [str(tmp_path / f"{n}.jpg") for n in range(5)]
     for file in files:
         Path(file).touch()
-    made: list[Profile] = []
-    scanned: list[tuple[Profile, str]] = []
+    for batch in (files[:4], files, [str(tmp_path / "gone.jpg")], ["in/*1999"], ["more/*2000"], ["most/*2001"]):
+        runner.add(batch)
+        collect(runner)
+    few, many, most = Profile.THOROUGH, Profile.CASCADE, Profile.FAST
+    assert engine.profiles == [few, many, many, many, many, most]
 
-    class Noting(FakeEngine):
-        profile = Profile.FAST
 
-        def scan(self, inputs: Iterable[FakeInput], *events: threading.Event | None) -> Iterator[Report]:
-            for report in super().scan(inputs, *events):
-                scanned.append((self.profile, report.path))
-                yield report
+@pytest.mark.parametrize("profile", list(Profile))
+def test_a_profile_from_the_settings_is_for_all(engine: FakeEngine, tmp_path: Path, profile: Profile) -> None:
+    (tmp_path / "a.jpg").touch()
+    runner = Runner(lambda: engine, fake_inputs, profile)
+    for batch in ([str(tmp_path / "a.jpg")], ["in/*2001"]):
+        runner.add(batch)
+        collect(runner)
+    runner.close()
+    assert engine.profiles == [profile] * 2
 
-    engines: list[Noting] = []
 
-    def make(profile: Profile) -> Noting:
-        made.append(profile)
-        engines.append(Noting())
-        engines[-1].profile = profile
-        return engines[-1]
-
-    runner = Runner(make, fake_inputs)
-    for batch in (files[:4], [*files, "x.jpg"], [str(tmp_path / "gone.jpg")], files[4:]):
+def test_one_engine_serves_scans_and_previews(engine: FakeEngine) -> None:
+    made: list[FakeEngine] = []
+    runner = Runner(lambda: made.append(engine) or engine, fake_inputs)  # type: ignore[func-returns-value]
+    for batch in (["in/*3"], ["in/*2001"]):
         runner.add(batch)
         collect(runner)
     came = threading.Event()
-    runner.preview(Request(1, files[0], True), 64, lambda _r, _p: came.set(), lambda _r, _e: None)
+    runner.preview(Request(1, "a.jpg", True), 64, lambda _r, _p: came.set(), lambda _r, _e: None)
     assert came.wait(5)
     runner.close()
-    thorough = [p for profile, p in scanned if profile is Profile.THOROUGH]
-    assert thorough == files[:4]
-    assert [p for profile, p in scanned if profile is Profile.FAST] == [files[4], "x.jpg", str(tmp_path / "gone.jpg")]
-    assert made == [Profile.THOROUGH, Profile.FAST]
-    assert all(e.closed for e in engines)
+    assert len(made) == 1
+    assert engine.closed
 
 
 @pytest.mark.parametrize("error", [SetupError("x", "A model is missing.", "Install again."), ValueError("planted")])
@@ -207,7 +206,7 @@ def test_a_fault_of_ours_in_a_preview_is_said_and_logged_without_its_own_words(
 
 
 def test_closing_ends_the_threads_in_the_middle_of_work(engine: FakeEngine) -> None:
-    runner = Runner(lambda _: engine, fake_inputs)
+    runner = Runner(lambda: engine, fake_inputs)
     engine.gate.clear()
     runner.add(["in/*5"])
     engine.preview_gate.clear()
