@@ -81,8 +81,8 @@ def parse(data: bytes) -> Card:
         given = _section(
             _table(values, "input"),
             "input.",
-            ("width", "height", "layout", "channels", "resize", "divide_by", "mean", "std"),
-            ("filter", "shorter_side", "pad"),
+            ("width", "height", "layout", "channels", "resize", "filter", "divide_by", "mean", "std"),
+            ("shorter_side", "pad"),
         )
         meant = _section(_table(values, "output"), "output.", ("activation", "synthetic"), ("name", "index"))
         return _checked(
@@ -97,7 +97,7 @@ def parse(data: bytes) -> Card:
                 channels=_text(given, "channels"),
                 resize=_text(given, "resize"),
                 shorter_side=_whole(given, "shorter_side", None if given.get("resize") in CROPS else 0),
-                filter=_text(given, "filter", "bicubic"),
+                filter=_text(given, "filter"),
                 pad=_whole(given, "pad", None if given.get("resize") == "letterbox" else 0),
                 divide_by=_number(given["divide_by"], "divide_by"),
                 mean=_three(given, "mean"),
@@ -183,8 +183,8 @@ def _section(
     return values
 
 
-def _text(values: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = values.get(key, default)
+def _text(values: Mapping[str, Any], key: str) -> str:
+    value = values[key]
     if not isinstance(value, str) or not 0 < len(value.strip()) <= 500 or not value.isprintable():
         raise ValueError(f"{key} must be text on one line, of at most 500 letters")
     return value.strip()

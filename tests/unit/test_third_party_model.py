@@ -14,6 +14,7 @@ from detectors.inference import third_party
 from detectors.third_party import card as cards
 from detectors.third_party.card import Card
 from tests import onnx_files as onnx
+from tests.conftest import ROOT
 
 CARD = """
 name = "Mean brightness 1.0"
@@ -26,6 +27,7 @@ height = 32
 layout = "NCHW"
 channels = "RGB"
 resize = "squash"
+filter = "bicubic"
 divide_by = 255
 mean = [0, 0, 0]
 std = [1, 1, 1]
@@ -56,6 +58,7 @@ def test_a_card_is_read() -> None:
     [
         ('licence = "CC0"', "", "licence is missing"),
         ('licence = "CC0"', 'license = "CC0"', "licence is missing"),
+        ('filter = "bicubic"', "", "input.filter is missing"),
         ("[output]", 'colour = "RGB"\n[output]', "there is no input.colour"),
         ("[output]", "[outputs]", "there is no outputs"),
         ("width = 32", 'width = "32"', "width must be a whole number"),
@@ -84,6 +87,14 @@ def test_a_card_with_a_mistake_is_refused_with_the_place(old: str, new: str, say
         card((old, new))
     assert says in e.value.message
     assert "docs/bring-your-own-model.md" in e.value.remedy
+
+
+def test_the_card_in_the_manual_is_a_card_and_every_word_is_explained() -> None:
+    manual = (ROOT / "docs" / "bring-your-own-model.md").read_text("utf-8")
+    example = manual.split("```toml\n")[1].split("```")[0].replace("0f…", "0f" * 32)
+    assert cards.parse(example.encode()).shorter_side == 256
+    for word in (*cards.LAYOUTS, *cards.CHANNELS, *cards.RESIZES, *cards.FILTERS, *cards.OUTPUTS, *cards.ENDS, "pad"):
+        assert word in manual, word
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"#" * 70_000, b"a = " + b"[" * 5000])
