@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageStat
 
+from detectors import quality
 from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Role, State
 from detectors.inference import sessions
@@ -72,6 +73,7 @@ class Generated:
         limits, model = bands(profile), entry(MODELS[profile])
         score, raw = _score(model, small)
         details: dict[str, Any] = {"raw": raw, "thresholds": {"likely": limits.likely, "clear": limits.clear}}
+        details["quality"] = quality.of_picture(picture)
         if score < limits.likely:
             return self._finding(State.OK, score, CLEAR if score < limits.clear else UNSURE, details, model)
         copies = {name: round(_score(model, copy)[0], 4) for name, copy in stability_copies(small).items()}
