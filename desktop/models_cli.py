@@ -38,6 +38,30 @@ examples:
 docs/bring-your-own-model.md says how to write a card. Counterproof never fetches a model: that is for you to do.
 exit status: 0 done, 1 not done (the reason is on standard error), 2 the command was not understood"""
 
+EXAMPLE = """\
+name = "my-detector"            # a-z, 0-9, dot, dash, underscore
+source = "where I got it, and when"
+licence = "MIT"
+sha256 = "…"                    # optional, 64 digits
+
+[input]
+width = 224                     # pixels
+height = 224
+layout = "NCHW"                 # or NHWC
+channels = "RGB"                # or BGR
+resize = "centre_crop"          # or squash, five_crops, letterbox (with pad = 0 to 255)
+shorter_side = 256              # for the two crops: pixels before the crop, or 0 for no resizing
+filter = "bilinear"             # or bicubic, lanczos, nearest
+divide_by = 255                 # a value of 0 to 255 becomes (value / divide_by - mean) / std
+mean = [0.485, 0.456, 0.406]
+std = [0.229, 0.224, 0.225]
+
+[output]
+activation = "sigmoid"          # or softmax (with index), probability
+index = 0                       # which number, counted from 0
+synthetic = "high"              # or low: which end means synthetic
+"""
+
 _STATE = {
     Presence.OK: "",
     Presence.MISSING: "Its file is missing, so it is not used. Remove it and add it again.",
@@ -59,7 +83,13 @@ def arguments(verbs: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     kinds = models.add_subparsers(dest="models_verb", metavar="VERB", required=True)
-    add = kinds.add_parser("add", help="check a model in a process of its own, and keep a copy")
+    add = kinds.add_parser(
+        "add",
+        help="check a model in a process of its own, and keep a copy",
+        description="Check a model in a process of its own, and keep a copy of it.",
+        epilog=f"A card, whose words all come from the model's own page or code:\n\n{EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add.add_argument("file", metavar="FILE.onnx", help="the model, one file")
     add.add_argument("--card", required=True, metavar="CARD.toml", help="how it wants pictures, and what it answers")
     listing = kinds.add_parser("list", help="show the added models and whether they are in order")
@@ -218,7 +248,8 @@ def _report(found: Calibration) -> None:
     """The measurement on standard output."""
     _say(f"Photographs: {found.n_real}. Synthetic pictures: {found.n_synthetic}.")
     _say(f"Area under the ROC curve: {found.auc:.3f} (95 % interval {found.auc_low:.3f} to {found.auc_high:.3f}).")
-    _say(f"By five folds that hold out whole {found.held_out}, at a threshold set for 1 % false positives:")
+    whole = "whole folders" if found.held_out == "folders" else "single pictures"
+    _say(f"By five folds that hold out {whole}, at a threshold set for 1 % false positives:")
     _say(f"  synthetic pictures found (recall): {found.recall * 100:.1f} %")
     most = f"{found.false_positive_bound * 100:.1f} %"
     _say(f"  false positives: {found.false_positive_rate * 100:.1f} % (with so many pictures, up to {most})")

@@ -127,7 +127,8 @@ def refused(why: str) -> FileRefused:
     return FileRefused(
         "card_invalid",
         f"The card cannot be used: {why}.",
-        "Correct it and give the same command again. docs/bring-your-own-model.md lists every word of a card.",
+        "Correct it and give the same command again. “counterproof models add --help” shows a whole card, and "
+        "docs/bring-your-own-model.md explains every word.",
     )
 
 

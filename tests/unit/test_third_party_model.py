@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from desktop import models_cli
 from detectors.errors import FileRefused, FileUnreadable
 from detectors.inference import third_party
 from detectors.third_party import card as cards
@@ -93,6 +94,7 @@ def test_the_card_in_the_manual_is_a_card_and_every_word_is_explained() -> None:
     manual = (ROOT / "docs" / "bring-your-own-model.md").read_text("utf-8")
     example = manual.split("```toml\n")[1].split("```")[0].replace("0f…", "0f" * 32)
     assert cards.parse(example.encode()).shorter_side == 256
+    assert cards.parse(models_cli.EXAMPLE.replace("…", "0f" * 32).encode()).shorter_side == 256
     for word in (*cards.LAYOUTS, *cards.CHANNELS, *cards.RESIZES, *cards.FILTERS, *cards.OUTPUTS, *cards.ENDS, "pad"):
         assert word in manual, word
 
