@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detectors.finding import Finding, Profile, Role, State
+from detectors.finding import CHECKS, Finding, Profile, Role, State
 from detectors.inference import manifest
 from detectors.intake.media import Media
 from detectors.intake.picture import Picture
@@ -60,7 +60,7 @@ def test_low_and_middle_scores_cost_one_pass(monkeypatch: pytest.MonkeyPatch) ->
     assert (middle.state, middle.score, middle.says) == (State.OK, MIDDLE, generated.UNSURE)
 
 
-@pytest.mark.parametrize("profile", list(Profile))
+@pytest.mark.parametrize("profile", CHECKS)
 def test_a_high_score_that_its_copies_share_is_likely(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     bands = manifest.bands(profile)
     high, enough = bands.likely, (bands.likely + bands.clear) / 2
@@ -99,7 +99,7 @@ def test_pictures_that_it_does_not_judge(
     assert (found.state, found.score, found.says, found.model) == (State.NOT_APPLICABLE, None, says, None)
 
 
-@pytest.mark.parametrize("profile", list(Profile))
+@pytest.mark.parametrize("profile", CHECKS)
 def test_the_real_models_run_on_every_size(profile: Profile) -> None:
     for h, w in ((96, 96), (300, 97), (1200, 800)):
         found = generated.detector.find(picture(h, w), profile)
