@@ -1,15 +1,20 @@
 """Reliability diagrams: of the pictures that were given a probability, how many were synthetic. Small SVG files.
 
+    python -m models.training.diagrams
+
 `metrics.reliability` gives the rows; a card's JSON holds them under "reliability", at its top or once for each kind of
-copy, and `write` draws them beside the card.
+copy. Draws one file beside each card that has some.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from models.training import card, data
 
 FEWEST = 10  # pictures in a bin; fewer make no point
 COLOURS = ("#1f5fa8", "#b3541e", "#3d7a3d", "#7a4a8c")  # each at least 4.5 : 1 on white
@@ -18,13 +23,13 @@ SIDE, LEFT, TOP, KEY_LINE = 240, 52, 14, 18  # px
 Rows = Sequence[Sequence[float]]  # mean probability, share of synthetic pictures, number of pictures
 
 
-def curves(figures: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Rows]:
-    """The rows in a card's figures, by the `names` of their kinds; kinds that have no name keep their key."""
+def curves(figures: Mapping[str, Any], called: Mapping[str, str]) -> dict[str, Rows]:
+    """The rows in a card's figures, by what their kinds are `called`; kinds without a name keep their key."""
     found = {"all": figures["reliability"]} if "reliability" in figures else {}
     kinds = {
         k: block["reliability"] for k, block in figures.items() if isinstance(block, dict) and "reliability" in block
     }
-    return found | {names.get(kind, kind): rows for kind, rows in kinds.items()}
+    return found | {called.get(kind, kind): rows for kind, rows in kinds.items()}
 
 
 def svg(drawn: Mapping[str, Rows]) -> str:
@@ -69,16 +74,23 @@ def _place(p: float, share: float) -> tuple[float, float]:
     return LEFT + p * SIDE, TOP + (1 - share) * SIDE
 
 
-def path(card: Path) -> Path:
+def path(card_file: Path) -> Path:
     """Where the diagram of a card's JSON lies."""
-    return card.with_name(f"{card.stem}-reliability.svg")
+    return card_file.with_name(f"{card_file.stem}-reliability.svg")
 
 
-def write(card: Path, figures: Mapping[str, Any], names: Mapping[str, str]) -> None:
-    """Draws the curves of a card's figures beside it. Raises ValueError when they hold none."""
-    path(card).write_text(svg(curves(figures, names)), encoding="utf-8")
+def names(card_file: Path) -> Mapping[str, str]:
+    """What a card calls its kinds of copies."""
+    return card.COPIES if card_file.stem == "generated" else {}
 
 
-def render(card: Path) -> str:
-    """The line of Markdown that shows it."""
-    return f"![Reliability: stated probability against the measured share]({path(card).name})"
+def main() -> None:
+    """Draws all diagrams anew."""
+    for path_of_card in sorted((data.ROOT / "models/cards").glob("*.json")):
+        drawn = curves(json.loads(path_of_card.read_text(encoding="utf-8")), names(path_of_card))
+        if drawn:
+            path(path_of_card).write_text(svg(drawn), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
