@@ -326,6 +326,16 @@ def _span(values: Sequence[float]) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
+def put(key: str, found: Mapping[str, Any]) -> None:
+    """One more block of figures into the card of `generated` and its JSON; `evaluate` keeps it there."""
+    from models.training import card
+
+    path = data.ROOT / "models/cards/generated.json"
+    figures_so_far = json.loads(path.read_text(encoding="utf-8")) | {key: found}
+    path.write_text(json.dumps(figures_so_far, indent=1) + "\n", encoding="utf-8")
+    card.write(path.with_suffix(".md"), figures_so_far)
+
+
 def main() -> None:
     """The steps named on the command line, or all of them."""
     steps = sys.argv[1:] or ["files", "clip", "figures"]
@@ -335,11 +345,11 @@ def main() -> None:
     if "clip" in steps:
         extract_clip(chosen[: 2 * PER_CLASS["thorough"]])
     if "figures" in steps:
-        from models.training import card, probes
+        from models.training import probes
 
-        measured = json.loads((card.CARDS / "generated.json").read_text(encoding="utf-8"))
+        measured = json.loads((data.ROOT / "models/cards/generated.json").read_text(encoding="utf-8"))
         fast = probes.fast(all_items, probes.Network())
-        card.add("grid", figures(fast, probes.thorough(all_items, fast, measured["weight"]), measured))
+        put("grid", figures(fast, probes.thorough(all_items, fast), measured))
 
 
 if __name__ == "__main__":

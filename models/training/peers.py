@@ -136,7 +136,7 @@ def main() -> None:
 
     all_items = data.items()
     run(make_files(all_items, grid.order(all_items, grid.PER_CLASS["fast"])))
-    card.add("peer", figures({k: v for k, v in card.COPIES.items() if k != "untouched"}))
+    grid.put("peer", figures({k: v for k, v in card.COPIES.items() if k != "untouched"}))
 
 
 if __name__ == "__main__":

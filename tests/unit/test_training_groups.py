@@ -102,19 +102,19 @@ def test_figures_read_the_held_out_verdicts(tmp_path: Path, monkeypatch: pytest.
         for k in range(100)
     ]
     (tmp_path / "held-out-thorough.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    found = groups.figures(["thorough"])
-    tones = found["copies"]["thorough"]["tone"]["shipped"]["groups"]
+    found = groups.figures({"thorough": "thorough, degraded"})
+    tones = found["copies"]["thorough, degraded"]["tone"]["shipped"]["groups"]
     assert {name: (r["n"], r["hits"]) for name, r in tones.items()} == {
         groups.TONES[0][0]: (40, 1),
         groups.TONES[2][0]: (40, 2),
     }
-    assert found["copies"]["thorough"]["colour"]["shipped"]["groups"]["greyscale"]["hits"] == 1
-    assert found["copies"]["thorough"]["tone"]["at_5_percent"]["groups"][groups.TONES[2][0]]["hits"] == 4
-    assert found["copies"]["thorough"]["presentation"]["shipped"] == {"groups": {}}
-    text = groups.render(found, {"thorough": "thorough, degraded"})
+    assert found["copies"]["thorough, degraded"]["colour"]["shipped"]["groups"]["greyscale"]["hits"] == 1
+    assert found["copies"]["thorough, degraded"]["tone"]["at_5_percent"]["groups"][groups.TONES[2][0]]["hits"] == 4
+    assert found["copies"]["thorough, degraded"]["presentation"]["shipped"] == {"groups": {}}
+    text = groups.render(found)
     assert "2: 5.0 % (1.4–16.5)" in text
     with pytest.raises(FileNotFoundError):
-        groups.figures(["messenger"])
+        groups.figures({"messenger": "fast"})
 
 
 def test_a_face_of_nobody_is_no_face() -> None:
