@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from detectors import wording
 from detectors.finding import Finding, Role, State
 
 
@@ -96,23 +97,23 @@ def decide(findings: Sequence[Finding], points: Mapping[str, Bands]) -> Verdict:
     """
     declared = [f for f in findings if f.role is Role.DECLARED]
     learned = [f for f in findings if f.role is Role.LEARNED]
-    placed = {f.detector: points[f.detector].place(f) for f in learned if _spoke(f) and f.detector in points}
+    placed = [(f, points[f.detector].place(f)) for f in learned if _spoke(f) and f.detector in points]
+    unheard = [f for f in learned if _spoke(f) and f.detector not in points]
     yes = [f for f in declared if f.state is State.OK and f.score is not None and f.score >= 0.5]
-    p = mixture({f.detector: f.score for f in learned if f.detector in placed and f.score is not None}, points)
-    reasons = [f.in_short for f in yes]
+    p = mixture({f.detector: f.score for f, _ in placed if f.score is not None}, points)
+    said = [text] if (text := wording.looked(placed)) else []
+    said += [f.in_short for f in unheard]
     if yes:
         band, p = Band.DECLARED_SYNTHETIC, max(DECLARED_P, p or 0.0)
-        reasons.append("Such a mark is strong evidence, but it can be copied onto another picture or removed.")
-        reasons += [f.in_short for f in learned]
+        reasons = [*(f.in_short for f in yes), wording.MARK, *said]
     else:
-        band = _learned_band(placed)
-        unheard = [f for f in learned if _spoke(f) and f.detector not in points]
+        band = _learned_band([own for _, own in placed], any(f.detector == WHOLE_PICTURE for f, _ in placed))
         if band is Band.NO_SIGNS and (unheard or any(f.state is State.FAILED for f in (*declared, *learned))):
             band = Band.INCONCLUSIVE  # nobody looked where the strongest evidence would be
-        reasons += [f.in_short for f in learned] + [_measured(band, points[_carrier(placed, band)])]
-        if any(f.state is State.INCONCLUSIVE for f in declared):
-            reasons += [f.in_short for f in declared if f.state is State.INCONCLUSIVE]
-    reasons += [f.in_short for f in findings if f.state is State.FAILED and f not in learned]
+        silent = [f.in_short for f in learned if f.state is State.NOT_APPLICABLE and band is not Band.LIKELY_SYNTHETIC]
+        reasons = [*said, _measured(band, placed, points), *silent]
+        reasons += [f.in_short for f in declared if f.state is State.INCONCLUSIVE]
+    reasons += [f.in_short for f in findings if f.state is State.FAILED]
     return Verdict(band, p, tuple(reasons))
 
 
@@ -136,40 +137,18 @@ def _spoke(finding: Finding) -> bool:
     return finding.state is State.INCONCLUSIVE or (finding.state is State.OK and finding.score is not None)
 
 
-def _learned_band(placed: Mapping[str, Band]) -> Band:
+def _learned_band(placed: Sequence[Band], whole: bool) -> Band:
     """The strongest of what the detectors say; "no signs" only where one of them looked at the whole picture."""
-    if Band.LIKELY_SYNTHETIC in placed.values():
+    if Band.LIKELY_SYNTHETIC in placed:
         return Band.LIKELY_SYNTHETIC
-    unclear = Band.INCONCLUSIVE in placed.values() or WHOLE_PICTURE not in placed
-    return Band.INCONCLUSIVE if unclear else Band.NO_SIGNS
+    return Band.INCONCLUSIVE if Band.INCONCLUSIVE in placed or not whole else Band.NO_SIGNS
 
 
-def _carrier(placed: Mapping[str, Band], band: Band) -> str:
-    """The detector whose error rates stand for the verdict: the first that says the same, or the whole picture's."""
-    return next((name for name, own in placed.items() if own is band), WHOLE_PICTURE)
-
-
-def _measured(band: Band, bands: Bands) -> str:
-    """This build's measured error rate in the band, in words."""
-    if bands.measured:
-        return bands.measured if band is Band.LIKELY_SYNTHETIC else f"Can't tell. {bands.measured}"
-    if band is Band.LIKELY_SYNTHETIC:
-        return (
-            f"Of {bands.n_real} real photographs from sources never used in training, "
-            f"{_percent(bands.false_positive_rate)} were wrongly placed in this band."
-        )
-    if band is Band.NO_SIGNS:
-        return (
-            "No signs found; that is not proof that it is real. "
-            f"Of {bands.n_synthetic} synthetic pictures from generators never used in training, "
-            f"{_percent(bands.miss_rate)} were missed in this way."
-        )
-    return (
-        "Can't tell. Neither answer would be safe: this build places "
-        f"{_percent(bands.false_positive_rate)} of real photographs wrongly in the likely band and finds "
-        f"{_percent(bands.recall)} of synthetic ones."
-    )
-
-
-def _percent(rate: float) -> str:
-    return f"{rate * 100:.1f} %"
+def _measured(band: Band, placed: Sequence[tuple[Finding, Band]], points: Mapping[str, Bands]) -> str:
+    """Error rates of the detector that carries the verdict: the whole picture's, unless only others say the same."""
+    quality = next((str(f.details["quality"]) for f, _ in placed if "quality" in f.details), None)
+    carriers = [f.detector for f, own in placed if own is band]
+    if not carriers and not any(f.detector == WHOLE_PICTURE for f, _ in placed):
+        return wording.NOT_AS_A_WHOLE if placed else wording.NOT_JUDGED
+    carrier = carriers[0] if carriers and WHOLE_PICTURE not in carriers else WHOLE_PICTURE
+    return wording.measured(band, carrier, points[carrier], quality)

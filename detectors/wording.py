@@ -1,0 +1,128 @@
+"""Every sentence of our own that a verdict is explained with: a fixed vocabulary, filled in from the findings alone.
+
+What carried the verdict is said as it was measured: which check, which areas or views, and how often such an answer was
+wrong on pictures of alike quality. Bands are named by their value, as in `counterproof.scan/1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from detectors.finding import Finding, State
+
+if TYPE_CHECKING:
+    from detectors.verdict import Band, Bands, Rates
+
+# With fewer of either class, the rates of a class of quality are too rough to be quoted.
+ENOUGH = 100
+
+CHECKS = {
+    "generated": "the check of the whole picture",
+    "face_swap": "the check of the faces",
+    "local_edit": "the check for edited areas",
+}
+THIRD_PARTY = "third_party:"
+
+ALIKE = {
+    "small": " as small as this one",
+    "compressed": " as blurred or as strongly compressed as this one",
+    "good": " of as good quality as this one",
+}
+
+MARK = "Such a mark is strong evidence, but it can be copied onto another picture or removed."
+NOT_JUDGED = "Can't tell. No check could judge this picture, so no error rate applies to it."
+NOT_AS_A_WHOLE = "Can't tell. The picture could not be judged as a whole, and the other checks cannot clear it."
+
+
+def looked(placed: Sequence[tuple[Finding, Band]]) -> str:
+    """One sentence on what each learned detector found, also where they disagree. Empty for none.
+
+    The strongest come first; those that found the same share a clause.
+    """
+    order = ("likely_synthetic", "inconclusive", "no_signs")
+    clauses: dict[str, list[str]] = {}
+    for finding, band in sorted(placed, key=lambda p: (order.index(p[1]), p[0].detector != "generated")):
+        clauses.setdefault(_found(finding, band), []).append(_check(finding.detector))
+    text = "; ".join(f"{_and(checks)} {found}" for found, checks in clauses.items())
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def measured(band: Band, detector: str, bands: Bands, quality: str | None) -> str:
+    """How often the detector that carried the verdict was wrong, on pictures of this class of quality where known."""
+    if bands.measured:
+        return bands.measured if band == "likely_synthetic" else f"Can't tell. {bands.measured}"
+    rates: Bands | Rates = bands
+    alike = ""
+    own = bands.by_quality.get(quality or "")
+    if own is not None and min(own.n_real, own.n_synthetic) >= ENOUGH:
+        rates, alike = own, ALIKE.get(quality or "", "")
+    wrong = _percent(rates.false_positive_rate)
+    if band == "likely_synthetic":
+        return (
+            f"Of {rates.n_real:,} real photographs{alike}, from sources never used in training, {_check(detector)} "
+            f"wrongly called {wrong} likely synthetic."
+        )
+    if band == "no_signs":
+        return (
+            f"No signs found; that is not proof that it is real. Of {rates.n_synthetic:,} synthetic pictures{alike}, "
+            f"from generators never used in training, {_percent(rates.miss_rate)} were missed in this way."
+        )
+    return (
+        f"Can't tell. Neither answer would be safe: of real photographs{alike}, {_check(detector)} wrongly calls "
+        f"{wrong} likely synthetic, and of synthetic pictures it finds {_percent(rates.recall)}."
+    )
+
+
+def _check(detector: str) -> str:
+    if detector.startswith(THIRD_PARTY):
+        return f"“{detector.removeprefix(THIRD_PARTY)}”, a model that you added,"
+    return CHECKS.get(detector, f"the check “{detector}”")
+
+
+def _found(finding: Finding, band: Band) -> str:
+    """What one detector found, as the end of a sentence."""
+    if band == "no_signs":
+        return "found no signs"
+    if band == "inconclusive":
+        unsteady = finding.state is State.INCONCLUSIVE and finding.score is not None
+        return "found signs that do not last when the picture is changed a little" if unsteady else "could not tell"
+    many = len(finding.regions)
+    if finding.detector == "generated":
+        return f"found the marks of an image generator{_views(finding)}"
+    if finding.detector == "face_swap":
+        many = _swapped(finding)
+        faces = "in one face" if many == 1 else f"in {many} faces" if many else "of faces"
+        return f"found signs of a swap {faces}"
+    if finding.detector == "local_edit":
+        areas = "one area that does" if many == 1 else f"{many} areas that do" if many else "something that does"
+        return f"found {areas} not fit the rest of the picture"
+    return "found signs that it is synthetic"
+
+
+def _swapped(finding: Finding) -> int:
+    """How many of the marked faces are over the threshold by themselves."""
+    thresholds = finding.details.get("thresholds")
+    likely = thresholds.get("likely", 0.0) if isinstance(thresholds, dict) else 0.0
+    return sum(r.score is None or r.score >= likely for r in finding.regions)
+
+
+def _views(finding: Finding) -> str:
+    """Which of the two views spoke for a generator. Their parts of the score are added up, so this is no guess."""
+    raw = finding.details.get("raw")
+    if not isinstance(raw, dict) or not all(isinstance(raw.get(v), int | float) for v in ("whole", "detail")):
+        return ""
+    whole, detail = raw["whole"] > 0, raw["detail"] > 0
+    if whole and detail:
+        return ", in the picture as a whole and in its detail"
+    if whole:
+        return ", in the picture as a whole and not in its detail"
+    return ", in its detail and not in the picture as a whole" if detail else ""
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _percent(rate: float) -> str:
+    return f"{rate * 100:.1f} %"
