@@ -112,7 +112,7 @@ def test_a_model_from_adding_to_removing(files: Path) -> None:
     assert counted["verdict"] == "likely_synthetic"
     assert counted["p_synthetic"] > before["p_synthetic"]
     reasons = " ".join(counted["reasons"])
-    assert "a model that you added, finds that the picture looks synthetic" in reasons
+    assert "a model that you added, found signs that it is synthetic" in reasons
     assert "60 photographs and 60 synthetic pictures that you calibrated it with" in reasons
 
     models("stop-counting", NAME)
