@@ -37,8 +37,8 @@ def test_loaded_once_on_the_processor_and_timed() -> None:
 def test_thread_budget(text: str, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(sessions.THREADS_SETTING, text)
     assert sessions.threads() == expected
-    assert sessions._options().intra_op_num_threads == expected
-    assert sessions._options().inter_op_num_threads == 1
+    assert sessions.options().intra_op_num_threads == expected
+    assert sessions.options().inter_op_num_threads == 1
 
 
 @pytest.mark.parametrize(
