@@ -1,7 +1,8 @@
-"""The one vocabulary that every part speaks: State, Role, Profile, Region, ModelRef, Finding."""
+"""The one vocabulary that every part speaks: State, Role, Profile, Region, Overlay, ModelRef, Finding."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -46,6 +47,10 @@ class Profile(StrEnum):
 # The checks that a detector can be asked for, cheapest first.
 CHECKS = (Profile.FAST, Profile.THOROUGH)
 
+# Bounds of a map: cells a side, and px of a full-size picture's side. Beyond, a worker's answer is not believed.
+MAX_CELLS = 512
+MAX_SIDE = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -67,6 +72,34 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlay:
+    """A map that a detector laid over the picture: `values` has rows x columns bytes, from the top left, row by row.
+
+    0 is nothing and 255 the most that the detector can see there. `box` is as in Region: where the map lies.
+    """
+
+    rows: int
+    columns: int
+    values: bytes
+    box: tuple[int, int, int, int]
+
+    @classmethod
+    def from_json(cls, obj: Any) -> Overlay:
+        """From `details["map"]` of a finding: rows, columns, values (base64) and box. Raises ValueError."""
+        try:
+            rows, columns, text = int(obj["rows"]), int(obj["columns"]), obj["values"]
+            values = base64.b64decode(text, validate=True)
+            x, y, w, h = (int(v) for v in obj["box"])
+        except (KeyError, TypeError, OverflowError) as e:
+            raise ValueError("a malformed map") from e
+        if not (0 < rows <= MAX_CELLS and 0 < columns <= MAX_CELLS) or len(values) != rows * columns:
+            raise ValueError("a map of the wrong size")
+        if min(w, h) < 1 or max(abs(v) for v in (x, y, w, h)) > MAX_SIDE:
+            raise ValueError("a map in no place")
+        return cls(rows, columns, values, (x, y, w, h))
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRef:
     """Which weights spoke: id in models/manifest.toml, and the SHA-256 (hex) of the file."""
 
@@ -81,7 +114,7 @@ class Finding:
     `score` is 0..1 (its meaning is the detector's: probability for learned detectors, 1.0 for a declaration that
     is present, 0.0 for one that was looked for and is absent) or None when there is none. `says` is one plain
     sentence. `details` are JSON-able facts for the window and the report; the JSONL schema does not carry them;
-    `in_short` among them is the sentence without words taken from the file.
+    `in_short` among them is the sentence without words taken from the file, `map` is an Overlay.
     """
 
     detector: str
@@ -98,6 +131,12 @@ class Finding:
     def in_short(self) -> str:
         """`says` without words taken from the file. A prompt can be abusive, so nobody meets it without asking."""
         return str(self.details.get("in_short", self.says))
+
+    @property
+    def overlay(self) -> Overlay | None:
+        """The map of what was found where, or None. Raises ValueError when it is malformed."""
+        found = self.details.get("map")
+        return None if found is None else Overlay.from_json(found)
 
     def timed(self, ms: float) -> Finding:
         """The same finding with its duration in milliseconds."""

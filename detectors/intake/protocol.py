@@ -93,6 +93,10 @@ def outcome_of(header: Mapping[str, Any], payload: bytes, sha256: str) -> Outcom
         scores = [finding.score, *(r.score for r in finding.regions)]
         if any(s is not None and not 0.0 <= s <= 1.0 for s in scores):
             raise ProtocolError("a score lies outside 0..1")
+        try:
+            _ = finding.overlay
+        except ValueError as e:
+            raise ProtocolError(str(e)) from e
         if finding.detector == "intimacy" and finding.state is State.OK and finding.details.get("level") not in _LEVELS:
             raise ProtocolError("an intimacy level that does not exist")
     if not all(math.isfinite(ms) for ms in (analysis.ms, analysis.model_ms, *(f.ms for f in analysis.findings))):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import struct
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.errors import FileRefused, FileUnreadable
-from detectors.finding import Finding, Region, Role, State
+from detectors.finding import Finding, Overlay, Region, Role, State
 from detectors.intake.media import Media
 from detectors.intake.protocol import (
     MAX_HEADER,
@@ -40,6 +42,11 @@ def analysis(score: float | None = 0.5, region_score: float | None = 0.5) -> Ana
     return Analysis(Media("PNG", 10, 20, 30), Hashes(SHA, "cd" * 16), (finding,), 1.5, 1.0, {"a": "b"})
 
 
+def with_details(details: dict[str, Any]) -> Analysis:
+    made = analysis()
+    return replace(made, findings=(replace(made.findings[0], details=details),))
+
+
 @given(st.dictionaries(st.text(), JSON, max_size=4), st.binary(max_size=200))
 def test_round_trip(header: dict[str, Any], payload: bytes) -> None:
     assert unpack(pack(header, payload)) == (header, payload)
@@ -48,6 +55,44 @@ def test_round_trip(header: dict[str, Any], payload: bytes) -> None:
     assert stream.getvalue() == pack(header, payload)
     stream.seek(0)
     assert read_frame(stream, 200) == (header, payload)
+
+
+MAP = {"rows": 2, "columns": 3, "values": base64.b64encode(bytes(range(6))).decode(), "box": [0, 0, 10, 20]}
+
+
+def test_a_map_arrives_whole() -> None:
+    found = outcome_of({"analysis": with_details({"map": MAP}).to_record()}, b"", SHA).analysis
+    assert found is not None
+    assert found.findings[0].overlay == Overlay(2, 3, bytes(range(6)), (0, 0, 10, 20))
+    assert analysis().findings[0].overlay is None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"rows": 3},
+        {"rows": 0, "values": ""},
+        {"rows": -2, "columns": -3},
+        {"rows": 513, "columns": 1, "values": base64.b64encode(bytes(513)).decode()},
+        {"rows": None},
+        {"values": "!!!"},
+        {"values": 6},
+        {"box": [0, 0, 10]},
+        {"box": [0, 0, 0, 5]},
+        {"box": [0, 0, 10, 10**7]},
+        {"box": "four"},
+    ],
+)
+def test_a_malformed_map_is_refused(fault: dict[str, Any]) -> None:
+    record = with_details({"map": {**MAP, **fault}}).to_record()
+    with pytest.raises(ProtocolError):
+        outcome_of({"analysis": record}, b"", SHA)
+
+
+@pytest.mark.parametrize("fault", [[], "map", 3, {}])
+def test_what_is_no_map_is_refused(fault: object) -> None:
+    with pytest.raises(ProtocolError):
+        outcome_of({"analysis": with_details({"map": fault}).to_record()}, b"", SHA)
 
 
 @given(st.binary(max_size=300))
