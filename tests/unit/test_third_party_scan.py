@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
@@ -18,7 +19,7 @@ from detectors.errors import CounterproofError, FileRefused, FileUnreadable
 from detectors.finding import Finding, Role, State
 from detectors.inputs import find_inputs
 from detectors.intake.limits import Limits
-from detectors.intake.process import WorkerProcess
+from detectors.intake.process import WorkerDied, WorkerProcess
 from detectors.report import Report
 from detectors.scan import Scanner, ScanOptions
 from detectors.third_party import ask, store
@@ -291,8 +292,24 @@ def test_a_run_that_is_over_gives_no_finding() -> None:
     models.close()
 
 
-def test_a_preview_of_bytes_is_no_way_in() -> None:
-    """The worker's operation for models reads only what the parent names; a picture's bytes are decoded as ever."""
+def test_a_worker_that_is_ended_with_the_run_says_nothing_of_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    models = ask.Models([kept(onnx.brightness([1, 1, 1]))], LIMITS, 1)
+    (model,) = models._models
+    worker = told(model, monkeypatch, {})
+
+    def killed(request: object, data: bytes) -> tuple[object, bytes]:
+        ended.set()
+        raise WorkerDied(FileUnreadable("worker_died", "It stopped.", "Wait."))
+
+    worker.ask = killed  # type: ignore[method-assign]
+    with pytest.raises(CancelledError):
+        models.findings(b"x", "00" * 32, [], None, ended.is_set)
+    models.close()
+    assert model._strikes == 0
+
+
+def test_a_picture_is_decoded_by_the_same_rules_as_ever() -> None:
     model = ask.Model(kept(onnx.brightness([1, 1, 1])), LIMITS, 1)
     out = io.BytesIO()
     Image.new("RGB", (64, 64)).save(out, "PNG")
