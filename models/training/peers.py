@@ -3,7 +3,7 @@
     COUNTERPROOF_PEER=peer-env/bin/python python -m models.training.peers
 
 COUNTERPROOF_PEER names the Python of the environment that the peer's script asks for. After `evaluate`, which wrote our
-held-out verdicts; of its pictures, the same ones that the degradation grid takes.
+held-out verdicts; the first pictures in the degradation grid's order.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from models.training import data, grid, groups, metrics
 
 PEER = "peer"
+PER_CLASS = 300
 ENOUGH = 10  # pictures of a generator for a figure of its own
 UNSCORED = 0.5  # a file for which the peer gives no probability
 
@@ -90,7 +91,7 @@ def figures(ours: Mapping[str, str]) -> dict[str, Any]:
     """
     all_items = data.items()
     verdicts = {kind: groups.held_out(kind) for kind in ours}
-    chosen = grid.order(all_items, grid.PER_CLASS["fast"])
+    chosen = grid.order(all_items, PER_CLASS)
     chosen = np.array([k for k in chosen if all(all_items[k].path.name in v for v in verdicts.values())])
     y = np.array([all_items[k].label for k in chosen])
     group = [all_items[k].group for k in chosen]
@@ -135,7 +136,7 @@ def main() -> None:
     from models.training import card
 
     all_items = data.items()
-    run(make_files(all_items, grid.order(all_items, grid.PER_CLASS["fast"])))
+    run(make_files(all_items, grid.order(all_items, PER_CLASS)))
     grid.put("peer", figures({k: v for k, v in card.COPIES.items() if k != "untouched"}))
 
 
