@@ -59,6 +59,7 @@ DETECTORS: Mapping[str, str] = {
     "generated": "Learned detector: whole picture",
     "face_swap": "Learned detector: faces",
     "local_edit": "Learned detector: edited areas",
+    "compression": "Compression traces (only a hint)",
     "intimacy": "Intimacy (never proof)",
 }
 

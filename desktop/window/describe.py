@@ -15,7 +15,7 @@ from desktop.window import words
 from desktop.window.table import Row, Status, status_word
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
-from detectors.finding import Finding, Region, Role
+from detectors.finding import Finding, Overlay, Profile, Region, Role
 from detectors.report import Analysis, Report
 from detectors.verdict import Verdict
 
@@ -52,7 +52,7 @@ def sections(row: Row, wanted: Wanted) -> list[Section]:
         return [_error(report.error, row.status)]
     parts: list[Section] = []
     if report.verdict is not None:
-        parts += _verdict(report.verdict)
+        parts += _verdict(report.verdict, report.analysis)
     if report.analysis is not None:
         parts += _analysis(report, report.analysis, wanted)
     return parts
@@ -64,7 +64,7 @@ def has_free_text(row: Row) -> bool:
     analysis = None if report is None else report.analysis
     if analysis is None:
         return False
-    shown = [analysis.metadata, *(f.details for f in analysis.findings)]
+    shown = [analysis.metadata, *(_noted(f) for f in analysis.findings)]
     return any(_is_free_text(k, _text(v)) for facts in shown for k, v in facts.items())
 
 
@@ -77,11 +77,11 @@ def as_html(row: Row, wanted: Wanted) -> str:
         out += [f"<p>{html.escape(p)}</p>" for p in section.paragraphs]
         if section.pairs:
             cells = "".join(
-                f'<tr><td style="padding: 2px 10px 2px 0">{html.escape(k)}</td>'
+                f'<tr><td width="38%" style="padding: 2px 10px 2px 0">{html.escape(k)}</td>'
                 f'<td style="padding: 2px 0">{html.escape(v)}</td></tr>'
                 for k, v in section.pairs
             )
-            out.append(f'<table cellspacing="0" cellpadding="0">{cells}</table>')
+            out.append(f'<table width="100%" cellspacing="0" cellpadding="0">{cells}</table>')
     return "".join(out)
 
 
@@ -96,8 +96,27 @@ def as_text(row: Row, wanted: Wanted) -> str:
 
 
 def numbered_regions(report: Report) -> list[Region]:
-    """All regions of all findings, in the order in which they are numbered on the picture and in the list."""
-    return [] if report.analysis is None else [r for f in report.analysis.findings for r in f.regions]
+    """All regions of all findings, in the order in which they are numbered on the picture and in the list.
+
+    The learned detectors' come first. A place that two detectors name alike is there once.
+    """
+    return [r for _, r in _marked(report)]
+
+
+def overlays(report: Report) -> dict[str, Overlay]:
+    """The maps to lay over the picture, by detector."""
+    found = () if report.analysis is None else report.analysis.findings
+    return {f.detector: overlay for f in found if (overlay := f.overlay) is not None}
+
+
+def _marked(report: Report) -> list[tuple[Finding, Region]]:
+    if report.analysis is None:
+        return []
+    found: dict[tuple[str, tuple[int, int, int, int]], tuple[Finding, Region]] = {}
+    for finding in sorted(report.analysis.findings, key=lambda f: f.role is not Role.LEARNED):
+        for region in finding.regions:
+            found.setdefault((region.kind, region.box), (finding, region))
+    return list(found.values())
 
 
 def _no_report(status: Status) -> str:
@@ -110,16 +129,27 @@ def _error(error: CounterproofError, status: Status) -> Section:
     return Section(status_word(status), (words.visible(error.message), words.visible(error.remedy)))
 
 
-def _verdict(verdict: Verdict) -> list[Section]:
+def _verdict(verdict: Verdict, analysis: Analysis | None) -> list[Section]:
     paragraphs = [words.verdict_meaning(verdict.band)]
     if likelihood := words.likelihood(verdict.band, verdict.p_synthetic):
         said = translate("detail", "Estimated likelihood that a generative tool made or changed it: {likelihood}.")
         paragraphs.append(said.format(likelihood=likelihood))
+    if analysis is not None:
+        paragraphs.append(_check(analysis.profile))
     reasons = tuple(_shorten(words.visible(r)) for r in verdict.reasons)
     parts = [Section(words.verdict(verdict.band), tuple(paragraphs))]
     if reasons:
         parts.append(Section(translate("detail", "Why"), reasons))
     return parts
+
+
+def _check(profile: Profile) -> str:
+    """Which check the verdict rests on, and what that means."""
+    if profile is Profile.THOROUGH:
+        return translate("detail", "This rests on the thorough check.")
+    return translate(
+        "detail", "This rests on the quick check. The thorough one takes about a second and looks for more."
+    )
 
 
 def _analysis(report: Report, analysis: Analysis, wanted: Wanted) -> list[Section]:
@@ -134,6 +164,7 @@ def _analysis(report: Report, analysis: Analysis, wanted: Wanted) -> list[Sectio
     ]
     parts = [
         Section(translate("detail", "What each detector found"), pairs=_findings(analysis)),
+        *_third_party(analysis),
         Section(translate("detail", "Marked areas"), *_regions(report)),
         Section(translate("detail", "The file"), pairs=(*facts, *_facts(analysis.metadata, wanted))),
     ]
@@ -150,7 +181,7 @@ def _technical(analysis: Analysis, wanted: Wanted) -> Pairs:
     pairs: list[tuple[str, str]] = []
     for finding in analysis.findings:
         name = words.detector(finding.detector)
-        pairs += [(f"{name}: {key.replace('_', ' ')}", value) for key, value in _facts(finding.details, wanted)]
+        pairs += [(f"{name}: {key.replace('_', ' ')}", value) for key, value in _facts(_noted(finding), wanted)]
         if finding.model is not None:
             pairs.append((f"{name}: {translate('detail', 'model')}", f"{finding.model.id}, {finding.model.sha256}"))
     return tuple(pairs)
@@ -160,9 +191,30 @@ def _findings(analysis: Analysis) -> Pairs:
     """Every detector with its state in words, whatever the state; intimacy and hints after what counts."""
     order = (Role.DECLARED, Role.LEARNED, Role.INTIMACY, Role.CONTEXT)
     pairs: list[tuple[str, str]] = []
-    for finding in sorted(analysis.findings, key=lambda f: order.index(f.role)):
+    ours = [f for f in analysis.findings if not words.third_party(f.detector)]
+    for finding in sorted(ours, key=lambda f: order.index(f.role)):
         pairs.append((words.detector(finding.detector), _finding(finding)))
     return tuple(pairs)
+
+
+def _third_party(analysis: Analysis) -> list[Section]:
+    """What models say that the user added, apart from ours; nothing where there are none."""
+    others = [f for f in analysis.findings if words.third_party(f.detector)]
+    if not others:
+        return []
+    counted = any(f.role is Role.LEARNED for f in others)
+    note = (
+        translate("detail", "Those that you chose to count take part in the verdict; the others do not.")
+        if counted
+        else translate("detail", "They take no part in the verdict.")
+    )
+    pairs = tuple((words.detector(f.detector), _finding(f)) for f in others)
+    return [Section(translate("detail", "Other models that you added"), (note,), pairs)]
+
+
+def _noted(finding: Finding) -> Mapping[str, Any]:
+    """What a detector noted, without what is shown elsewhere: the map on the picture, the sentence in the list."""
+    return {k: v for k, v in finding.details.items() if k not in ("map", "in_short")}
 
 
 def _finding(finding: Finding) -> str:
@@ -170,15 +222,17 @@ def _finding(finding: Finding) -> str:
 
 
 def _regions(report: Report) -> tuple[tuple[str, ...], Pairs]:
-    regions = numbered_regions(report)
-    if not regions:
+    marked = _marked(report)
+    if not marked:
         return (translate("detail", "No area is marked."),), ()
     place = translate("detail", "{x}, {y} from the top left corner; {width} × {height} pixels")
     pairs = []
-    for number, region in enumerate(regions, start=1):
+    for number, (finding, region) in enumerate(marked, start=1):
         x, y, width, height = region.box
         name = f"{number}. {words.region(region.kind)}"
-        pairs.append((name, place.format(x=x, y=y, width=width, height=height)))
+        where = place.format(x=x, y=y, width=width, height=height)
+        by = f"; {words.detector(finding.detector)}" if finding.role is Role.LEARNED else ""
+        pairs.append((name, where + by))
     return (), tuple(pairs)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QTextBrowser, QVBoxLayout, QWidget
 
 from desktop.window import describe
 from desktop.window.picture_view import PictureView
 from desktop.window.table import Row
 from desktop.window.words import translate
+from detectors.finding import Overlay, Profile
 
 
 class WordsView(QTextBrowser):
@@ -29,9 +30,10 @@ class WordsView(QTextBrowser):
 
 
 class DetailPane(QWidget):
-    """Shows one row. `copied` carries the text that the user asked to copy."""
+    """Shows one row. `copied` carries the text that the user asked to copy, `thorough_wanted` a path to check again."""
 
     copied = Signal(str)
+    thorough_wanted = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +47,15 @@ class DetailPane(QWidget):
         self.free_text.setAccessibleDescription(
             translate("detail", "Shows longer text found in the file, such as prompts; it may be upsetting to read")
         )
+        self.maps = QCheckBox(translate("detail", "Sho&w the map on the picture"), self)
+        self.maps.setAccessibleDescription(
+            translate("detail", "While the picture is held, colours the places where a detector saw something")
+        )
+        self.maps.setChecked(True)
+        self.maps.toggled.connect(self.picture.show_maps)
+        self.thorough = QPushButton(translate("detail", "Check this one thoro&ughly"), self)
+        self.thorough.setAccessibleDescription(translate("detail", "Runs the thorough check on this file"))
+        self.thorough.clicked.connect(self._want_thorough)
         self.copy = QPushButton(translate("detail", "&Copy as text"), self)
         self.copy.setAccessibleDescription(translate("detail", "Copies what is shown, without the picture"))
         for button in (self.hashes, self.free_text):
@@ -56,9 +67,14 @@ class DetailPane(QWidget):
         row.addWidget(self.free_text)
         row.addStretch(1)
         row.addWidget(self.copy)
+        more = QHBoxLayout()
+        more.addWidget(self.maps)
+        more.addStretch(1)
+        more.addWidget(self.thorough)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 0, 0, 0)
         layout.addWidget(self.picture)
+        layout.addLayout(more)
         layout.addWidget(self.words, 1)
         layout.addLayout(row)
         self.show_row(None)
@@ -83,10 +99,13 @@ class DetailPane(QWidget):
         report = None if row is None else row.report
         analysis = None if report is None else report.analysis
         if row is None or report is None or analysis is None:
+            overlays: list[Overlay] = []
             self.picture.show_picture(None, None, ())
         else:
-            regions = describe.numbered_regions(report)
-            self.picture.show_picture(row.path, (analysis.media.width, analysis.media.height), regions)
+            regions, overlays = describe.numbered_regions(report), list(describe.overlays(report).values())
+            self.picture.show_picture(row.path, (analysis.media.width, analysis.media.height), regions, overlays)
+        self.maps.setVisible(bool(overlays))
+        self.thorough.setVisible(analysis is not None and analysis.profile is not Profile.THOROUGH)
         self.hashes.setEnabled(analysis is not None)
         self.free_text.setEnabled(row is not None and describe.has_free_text(row))
         self.copy.setEnabled(row is not None)
@@ -103,6 +122,10 @@ class DetailPane(QWidget):
         before = bar.value() if self.sender() in (self.hashes, self.free_text) else 0
         self.words.setHtml(describe.as_html(self._row, self._wanted()))
         bar.setValue(before)
+
+    def _want_thorough(self) -> None:
+        if self._row is not None:
+            self.thorough_wanted.emit(self._row.path)
 
     def _copy(self) -> None:
         if self._row is not None:

@@ -41,6 +41,7 @@ from desktop.window.session import Session
 from desktop.window.table import Column, Row, Table, column_title
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
+from detectors.finding import Profile
 
 
 class MainWindow(QMainWindow):
@@ -182,6 +183,7 @@ class MainWindow(QMainWindow):
         self.bottom.cancel.clicked.connect(self._cancel)
         self.view.selectionModel().currentRowChanged.connect(self._chosen)
         self.detail.copied.connect(self._copy)
+        self.detail.thorough_wanted.connect(self._check_thoroughly)
         self.detail.picture.wanted.connect(self.session.preview)
         self.session.preview_ready.connect(self._preview_ready)
         self.session.preview_failed.connect(self._preview_failed)
@@ -290,6 +292,10 @@ class MainWindow(QMainWindow):
         row = self.model.row(current)
         if row is not self.detail.row:
             self.detail.show_row(row)
+
+    def _check_thoroughly(self, path: str) -> None:
+        self._stopped = False
+        self.session.add([path], Profile.THOROUGH)
 
     def _hide_pictures(self) -> None:
         self.detail.picture.hide_altogether(self.hide_pictures.isChecked())

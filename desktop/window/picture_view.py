@@ -27,13 +27,16 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from desktop.window.reveal import Pixels, Request, Reveal, Stage
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
-from detectors.finding import Region
+from detectors.finding import Overlay, Region
 
 # Small enough to give little away even before it is blurred.
 SMALL = 128
 # A face cannot be told from a hill at this many patches along the longer side; 16 still show a smile.
 VEIL_PATCHES = 7
 VEIL_OPACITY = 0.7
+# A violet that few photographs have and that alarms nobody, under which the picture can still be made out.
+MAP_COLOUR = (112, 48, 224)
+MAP_OPACITY = 170  # of 255
 
 
 class PictureView(QWidget):
@@ -47,6 +50,7 @@ class PictureView(QWidget):
         self.reveal = Reveal()
         self.hidden_altogether = False
         self._regions: Sequence[Region] = ()
+        self._overlays: Sequence[Overlay] = ()
         self._full_size = QSize()
         self._blurred: QImage | None = None
         self._sheet = ClearSheet(sheet_over)
@@ -60,16 +64,26 @@ class PictureView(QWidget):
         """Room for the small picture beside its hint."""
         return QSize(320, SMALL + 20)
 
-    def show_picture(self, path: str | None, full_size: tuple[int, int] | None, regions: Sequence[Region]) -> None:
-        """Another picture, blurred; None for none. `full_size` and the regions' boxes are in full-size pixels."""
+    def show_picture(
+        self,
+        path: str | None,
+        full_size: tuple[int, int] | None,
+        regions: Sequence[Region],
+        overlays: Sequence[Overlay] = (),
+    ) -> None:
+        """Another picture, blurred; None for none. `full_size` and all boxes are in full-size pixels."""
         self._drop_clear()
         self._blurred = None
-        self._regions = regions
+        self._regions, self._overlays = regions, overlays
         self._full_size = QSize(*full_size) if full_size else QSize()
         request = self.reveal.show(path)
         if request is not None and not self.hidden_altogether:
             self.wanted.emit(request, SMALL)
         self.update()
+
+    def show_maps(self, shown: bool) -> None:
+        """Whether maps are laid over the clear picture, also over one that is being held."""
+        self._sheet.show_maps(shown)
 
     def hide_altogether(self, hidden: bool) -> None:
         """Shows not even the blurred picture; pressing and holding then does nothing."""
@@ -84,7 +98,7 @@ class PictureView(QWidget):
         if request.blurred:
             self._blurred = _veil(_image(pixels))
         else:
-            self._sheet.present(_image(pixels), self._regions, self._full_size)
+            self._sheet.present(_image(pixels), self._regions, self._overlays, self._full_size)
         self.update()
 
     def failed(self, request: Request, error: CounterproofError) -> None:
@@ -210,6 +224,8 @@ class ClearSheet(QWidget):
         self._over = over
         self._image: QImage | None = None
         self._regions: Sequence[Region] = ()
+        self._overlays: Sequence[Overlay] = ()
+        self._maps_shown = True
         self._full_size = QSize()
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -227,9 +243,14 @@ class ClearSheet(QWidget):
         self.raise_()
         self.show()
 
-    def present(self, image: QImage, regions: Sequence[Region], full_size: QSize) -> None:
-        """Draws the clear picture with its regions."""
-        self._image, self._regions, self._full_size = image, regions, full_size
+    def present(self, image: QImage, regions: Sequence[Region], overlays: Sequence[Overlay], full_size: QSize) -> None:
+        """Draws the clear picture with its maps and regions."""
+        self._image, self._regions, self._overlays, self._full_size = image, regions, overlays, full_size
+        self.update()
+
+    def show_maps(self, shown: bool) -> None:
+        """Whether the maps are drawn too."""
+        self._maps_shown = shown
         self.update()
 
     def drop(self) -> None:
@@ -254,10 +275,27 @@ class ClearSheet(QWidget):
         if self._image is None:
             painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignCenter, translate("picture", "Opening…"))
             return
-        painter.drawText(note, Qt.AlignmentFlag.AlignCenter, translate("picture", "Let go to blur it again."))
+        said = translate("picture", "Let go to blur it again.")
+        if self._overlays and self._maps_shown:
+            said = translate("picture", "Violet is where a detector saw something.") + " " + said
+        painter.drawText(note, int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), said)
         place = _fit(self._image.size(), room)
         painter.drawImage(place, self._image)
+        for overlay in self._overlays if self._maps_shown else ():
+            draw_overlay(painter, place, self._full_size, overlay)
         draw_regions(painter, place, self._full_size, self._regions)
+
+
+def draw_overlay(painter: QPainter, place: QRectF, full_size: QSize, overlay: Overlay) -> None:
+    """A map over a picture at `place`: the more a detector saw in a spot, the more it is covered with one colour."""
+    if full_size.isEmpty():
+        return
+    red, green, blue = MAP_COLOUR
+    pixels = bytes(c for v in overlay.values for c in (red, green, blue, v * MAP_OPACITY // 255))
+    image = QImage(pixels, overlay.columns, overlay.rows, overlay.columns * 4, QImage.Format.Format_RGBA8888)
+    sx, sy = place.width() / full_size.width(), place.height() / full_size.height()
+    x, y, width, height = overlay.box
+    painter.drawImage(QRectF(place.left() + x * sx, place.top() + y * sy, width * sx, height * sy), image)
 
 
 def draw_regions(painter: QPainter, place: QRectF, full_size: QSize, regions: Sequence[Region]) -> None:

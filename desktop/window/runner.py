@@ -107,11 +107,14 @@ class Runner:
         """Whether scanning rests until `resume`."""
         return self._pause.is_set()
 
-    def add(self, paths: list[str]) -> None:
-        """Lists and scans files and folders, after those that were added before."""
+    def add(self, paths: list[str], again: Profile | None = None) -> None:
+        """Lists and scans files and folders, after those that were added before.
+
+        Files that have a result are left out, unless `again` says with which profile to check them once more.
+        """
         if self._cancel.is_set():
             self._cancel = threading.Event()
-        self._jobs.append(self._scans.submit(self._scan, paths, self._cancel))
+        self._jobs.append(self._scans.submit(self._scan, paths, self._cancel, again))
 
     def pause(self) -> None:
         """Rests after the files that are being read."""
@@ -179,12 +182,12 @@ class Runner:
         self._scans.shutdown(wait=True)
         self._previews.shutdown(wait=True)
 
-    def _scan(self, paths: list[str], cancel: threading.Event) -> None:
-        wanted = self._list(paths, cancel)
+    def _scan(self, paths: list[str], cancel: threading.Event, again: Profile | None) -> None:
+        wanted = self._list(paths, cancel, again is not None)
         if not wanted or cancel.is_set():
             return
         inputs = list(wanted.values())
-        profile = self._profile or auto_profile(paths, inputs)
+        profile = again or self._profile or auto_profile(paths, inputs)
         for report in self._ready_engine().scan(inputs, cancel, self._pause, profile):
             # By path and not by position: after a cancel some inputs have no report.
             row_id = self._ids[report.path]
@@ -194,8 +197,8 @@ class Runner:
             while len(self._news) >= MOST_NEWS and not cancel.wait(0.01):
                 pass
 
-    def _list(self, paths: list[str], cancel: threading.Event) -> dict[int, Any]:
-        """Row ids and inputs that are to be scanned. Files that have a result already are left out."""
+    def _list(self, paths: list[str], cancel: threading.Event, anew: bool) -> dict[int, Any]:
+        """Row ids and inputs that are to be scanned; without files that have a result, unless `anew`."""
         wanted: dict[int, Any] = {}
         found: list[str] = []
         for item in self._list_inputs(paths):
@@ -205,7 +208,7 @@ class Runner:
             if row_id is None:
                 row_id = self._ids[item.path] = next(self._next_id)
                 found.append(item.path)
-            elif row_id in self._finished or row_id in wanted:
+            elif row_id in wanted or (row_id in self._finished and not anew):
                 continue
             else:
                 self._news.append(("again", [row_id]))

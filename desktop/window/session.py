@@ -59,9 +59,9 @@ class Session(QObject):
         """Whether scanning rests."""
         return self._runner.paused
 
-    def add(self, paths: list[str]) -> None:
-        """Starts on files and folders, or queues them."""
-        self._runner.add(paths)
+    def add(self, paths: list[str], again: Profile | None = None) -> None:
+        """Starts on files and folders, or queues them; `again` checks also those that are done, with that profile."""
+        self._runner.add(paths, again)
         self._timer.start()
         self._set_busy(True)
 

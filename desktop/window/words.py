@@ -47,7 +47,7 @@ def verdict_meaning(band: Band) -> str:
         ),
         Band.LIKELY_SYNTHETIC: translate(
             "verdict",
-            "A detector sees what it mostly sees in generated pictures. "
+            "A detector sees what it mostly sees in pictures that a generative tool made or changed. "
             "It can be wrong; with each result you can read how often it was wrong on real photographs.",
         ),
         Band.INCONCLUSIVE: translate(
@@ -83,6 +83,11 @@ def detector(name: str) -> str:
     return translate("detector", words.detector(name))
 
 
+def third_party(name: str) -> bool:
+    """Whether a detector is a model that the user added."""
+    return name.startswith(words.THIRD_PARTY)
+
+
 def likelihood(band: Band, p: float | None) -> str:
     """The chance to show beside a verdict, as a count out of ten or so; empty where a number would mislead."""
     shown = words.likelihood(band, p)
@@ -91,4 +96,5 @@ def likelihood(band: Band, p: float | None) -> str:
 
 def region(kind: str) -> str:
     """A region's kind in words."""
-    return translate("region", "Face") if kind == "face" else kind.replace("_", " ").capitalize()
+    known = {"face": translate("region", "Face"), "edited": translate("region", "Edited area")}
+    return known.get(kind) or visible(kind).replace("_", " ").capitalize()

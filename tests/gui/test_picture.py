@@ -234,3 +234,59 @@ def test_leaving_while_holding(make_window: MakeWindow, engine: FakeEngine, qtbo
     window.leave()
     assert window.detail.picture.reveal.stage is Stage.BLURRED
     assert not sheet(window.detail.picture).holds_pixels
+
+
+@pytest.fixture
+def mapped(window: MainWindow, qtbot: QtBot) -> PictureView:
+    """A picture with a map over its left half."""
+    window.add(["in/several.jpg"])
+    qtbot.waitUntil(lambda: not window.session.busy)
+    view = window.detail.picture
+    view.setFocus()
+    qtbot.waitUntil(view.hasFocus)
+    return view
+
+
+def left_and_right(view: PictureView) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A colour from either side of the clear picture, near its lower edge, where no outline is."""
+    image = sheet(view).grab().toImage()
+    y = image.height() // 2 + image.width() // 4
+    found = (image.pixelColor(x, y) for x in (image.width() // 10, image.width() * 9 // 10))
+    left, right = ((c.red(), c.green(), c.blue()) for c in found)
+    return left, right
+
+
+def test_the_map_is_a_layer_that_can_be_switched_off(mapped: PictureView, qtbot: QtBot) -> None:
+    switch = mapped.window().detail.maps
+    assert switch.isVisible()
+    assert switch.text()
+    assert switch.accessibleDescription()
+    hold(mapped, qtbot)
+    left, right = left_and_right(mapped)
+    assert right == CLEAR
+    assert left != CLEAR
+    assert left[2] > left[1], "violet over green"
+    switch.setChecked(False)
+    assert left_and_right(mapped) == (CLEAR, CLEAR)
+    release_key(mapped)
+
+
+def test_the_switch_works_by_keyboard_and_holds_for_the_next_look(mapped: PictureView, qtbot: QtBot) -> None:
+    switch = mapped.window().detail.maps
+    switch.setFocus()
+    QTest.keyClick(switch, Qt.Key.Key_Space)
+    assert not switch.isChecked()
+    mapped.setFocus()
+    hold(mapped, qtbot)
+    assert left_and_right(mapped) == (CLEAR, CLEAR)
+    release_key(mapped)
+
+
+def test_without_a_map_there_is_no_switch(picture: PictureView) -> None:
+    assert not picture.window().detail.maps.isVisible()
+
+
+def test_no_map_is_drawn_over_the_blurred_picture(mapped: PictureView, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: mapped.reveal.blurred is not None)
+    mapped.window().view.setFocus()
+    assert all(max(colour) - min(colour) < 4 for colour in colours(mapped))

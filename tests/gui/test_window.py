@@ -17,6 +17,7 @@ from desktop.window.dialogs import AgeQuestion, WhereToTurn
 from desktop.window.main_window import MainWindow
 from desktop.window.table import Column, Status
 from detectors.errors import SetupError
+from detectors.finding import Profile
 from detectors.verdict import Band
 from tests.gui.conftest import MakeWindow
 from tests.gui.fakes import FakeEngine
@@ -392,3 +393,29 @@ def test_control_q_leaves(window: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitExposed(window)
     QTest.keyClick(window, Qt.Key.Key_Q, Qt.KeyboardModifier.ControlModifier)
     assert not window.isVisible()
+
+
+def test_one_file_is_checked_thoroughly_on_request(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:
+    window.add(["in/*6"])
+    qtbot.waitUntil(lambda: not window.session.busy)
+    assert engine.profiles == [Profile.CASCADE]
+    window.view.setCurrentIndex(window.model.index(2, 0))
+    button = window.detail.thorough
+    assert button.isVisible()
+    button.setFocus()
+    qtbot.keyClick(button, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: not window.session.busy and len(engine.scanned_paths) == 7)
+    assert engine.profiles == [Profile.CASCADE, Profile.THOROUGH]
+    assert engine.scanned_paths[-1] == window.detail.row.path
+    assert not button.isVisible()
+    assert "This rests on the thorough check." in window.detail.words.toPlainText()
+    assert window.model.table.counts().total == window.model.table.counts().done == 6
+    window.view.setCurrentIndex(window.model.index(3, 0))
+    assert button.isVisible()
+
+
+def test_a_file_that_was_not_read_has_no_thorough_check(window: MainWindow, qtbot: QtBot) -> None:
+    window.add(["in/*13"])
+    qtbot.waitUntil(lambda: not window.session.busy)
+    window.view.setCurrentIndex(window.model.index(12, 0))
+    assert not window.detail.thorough.isVisible()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from desktop.window import describe, words
 from desktop.window.describe import Wanted
 from desktop.window.packed import pack
 from desktop.window.table import Row, Status
+from detectors.finding import CHECKS, Profile, Role
 from detectors.report import Report
 from detectors.verdict import Band
-from tests.gui.fakes import problem, scanned
+from tests.gui.fakes import problem, scanned, several
 
 
 def row(report: Report) -> Row:
@@ -46,6 +49,49 @@ def test_every_finding_is_listed() -> None:
     assert report.analysis is not None
     section = next(s for s in describe.sections(row(report), Wanted()) if s.title == "What each detector found")
     assert len(section.pairs) == len(report.analysis.findings)
+
+
+def sections(report: Report) -> dict[str, describe.Section]:
+    return {s.title: s for s in describe.sections(row(report), Wanted())}
+
+
+def test_models_that_the_user_added_stand_apart() -> None:
+    found = sections(several("a.jpg"))
+    others = found["Other models that you added"]
+    assert others.pairs == (("nadia (added by you)", "Checked. It gives 0.40."),)
+    assert others.paragraphs == ("They take no part in the verdict.",)
+    assert not any("nadia" in name for name, _ in found["What each detector found"].pairs)
+    assert len(found["What each detector found"].pairs) == 9
+    assert "Other models that you added" not in sections(scanned("a.jpg", Band.NO_SIGNS))
+    report = several("a.jpg")
+    assert report.analysis is not None
+    counted = tuple(
+        replace(f, role=Role.LEARNED) if f.detector.startswith("third_party:") else f for f in report.analysis.findings
+    )
+    report = replace(report, analysis=replace(report.analysis, findings=counted))
+    assert "chose to count" in sections(report)["Other models that you added"].paragraphs[0]
+
+
+@pytest.mark.parametrize("profile", CHECKS)
+def test_the_check_that_decided_is_named(profile: Profile) -> None:
+    text = describe.as_text(row(several("a.jpg", profile)), Wanted())
+    assert ("This rests on the quick check." in text) is (profile is Profile.FAST)
+    assert ("This rests on the thorough check." in text) is (profile is Profile.THOROUGH)
+
+
+def test_a_map_is_no_text() -> None:
+    report = several("a.jpg")
+    assert not describe.has_free_text(row(report))
+    assert "/wA=" not in describe.as_text(row(report), Wanted(hashes=True, free_text=True))
+    assert [o.values for o in describe.overlays(report).values()] == [b"\xff\0"]
+
+
+def test_learned_areas_come_first_and_a_place_is_marked_once() -> None:
+    found = sections(several("a.jpg"))["Marked areas"].pairs
+    assert [name for name, _ in found] == ["1. Face", "2. Edited area", "3. Female breast covered"]
+    assert "Learned detector: faces" in found[0][1]
+    assert "Learned" not in found[2][1]
+    assert len(describe.numbered_regions(several("a.jpg"))) == 3
 
 
 def test_text_from_the_file_is_escaped() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from desktop import listing
 from desktop.window.packed import unpack
 from desktop.window.reveal import Request
 from desktop.window.runner import News, Runner
@@ -70,6 +71,16 @@ def test_what_was_scanned_is_not_scanned_again(runner: Runner, engine: FakeEngin
     assert len(engine.scanned_paths) == 7
 
 
+def test_a_file_that_is_done_is_checked_once_more_on_request(runner: Runner, engine: FakeEngine) -> None:
+    runner.add(["in/*3"])
+    collect(runner)
+    runner.add([engine.scanned_paths[1]], Profile.THOROUGH)
+    news = collect(runner)
+    assert (news.found, news.again) == ([], [1])
+    assert [i for i, _ in news.results] == [1]
+    assert engine.profiles == [Profile.CASCADE, Profile.THOROUGH]
+
+
 def test_a_file_with_a_problem_is_tried_again(runner: Runner) -> None:
     runner.add(["in/*13"])
     collect(runner)
@@ -108,12 +119,13 @@ def test_reports_are_matched_by_path_when_a_cancel_left_some_out(runner: Runner,
 
 
 def test_how_much_time_a_picture_gets_depends_on_how_many_there_are(
-    runner: Runner, engine: FakeEngine, tmp_path: Path
+    runner: Runner, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(listing, "MANY", 20)
     files = [str(tmp_path / f"{n}.jpg") for n in range(5)]
     for file in files:
         Path(file).touch()
-    for batch in (files[:4], files, [str(tmp_path / "gone.jpg")], ["in/*1999"], ["more/*2000"], ["most/*2001"]):
+    for batch in (files[:4], files, [str(tmp_path / "gone.jpg")], ["in/*19"], ["more/*20"], ["most/*21"]):
         runner.add(batch)
         collect(runner)
     few, many, most = Profile.THOROUGH, Profile.CASCADE, Profile.FAST
@@ -121,10 +133,13 @@ def test_how_much_time_a_picture_gets_depends_on_how_many_there_are(
 
 
 @pytest.mark.parametrize("profile", list(Profile))
-def test_a_profile_from_the_settings_is_for_all(engine: FakeEngine, tmp_path: Path, profile: Profile) -> None:
+def test_a_profile_from_the_settings_is_for_all(
+    engine: FakeEngine, tmp_path: Path, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "MANY", 20)
     (tmp_path / "a.jpg").touch()
     runner = Runner(lambda: engine, fake_inputs, profile)
-    for batch in ([str(tmp_path / "a.jpg")], ["in/*2001"]):
+    for batch in ([str(tmp_path / "a.jpg")], ["in/*21"]):
         runner.add(batch)
         collect(runner)
     runner.close()
@@ -134,7 +149,7 @@ def test_a_profile_from_the_settings_is_for_all(engine: FakeEngine, tmp_path: Pa
 def test_one_engine_serves_scans_and_previews(engine: FakeEngine) -> None:
     made: list[FakeEngine] = []
     runner = Runner(lambda: made.append(engine) or engine, fake_inputs)  # type: ignore[func-returns-value]
-    for batch in (["in/*3"], ["in/*2001"]):
+    for batch in (["in/*3"], ["in/*9"]):
         runner.add(batch)
         collect(runner)
     came = threading.Event()
