@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from desktop import settings
 from tests import onnx_files as onnx
 from tests.conftest import DEMO
 from tests.security.test_no_network import reaches_out, watched
@@ -52,6 +53,9 @@ def scanned(path: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A folder with a sound model, its card, and labelled pictures, the synthetic ones brighter but for a few."""
+    config = Path(settings.config_path())
+    config.parent.mkdir(parents=True)
+    config.write_text("[limits]\nseconds = 200\n")  # these tests are of models, not of how busy the machine is
     (tmp_path / "model.onnx").write_bytes(MODEL)
     (tmp_path / "card.toml").write_text(CARD)
     rng = np.random.default_rng(5)
