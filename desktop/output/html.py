@@ -6,16 +6,19 @@ import base64
 import html
 import os
 import shutil
+import struct
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from desktop import words
 from desktop.output import page
 from desktop.output.writer import Tally, cannot_write, check_replaceable
+from desktop.words import MAP_COLOUR, MAP_OPACITY
 from detectors import __version__
-from detectors.finding import CHECKS, Profile
+from detectors.finding import CHECKS, Overlay, Profile, Role
 from detectors.report import Report
 from detectors.verdict import Bands
 
@@ -157,7 +160,7 @@ def row(record: Mapping[str, Any], report: Report | None, number: int) -> str:
         if blurred is None
         else f'<img alt="" decoding="async" src="data:image/jpeg;base64,{base64.b64encode(blurred).decode()}">'
     )
-    body = f"<p>{_text(error['message'])} {_text(error['remedy'])}</p>" if error else _why(record, report)
+    body = f"<p>{_text(error['message'])} {_text(error['remedy'])}</p>" if error else _why(record, report, number)
     element = (
         f'<tr role="row" class="v-{_text(key)}" data-n="{number}" data-v="{_text(key)}"'
         f' data-p="{"" if p is None else p}" data-i="{_INTIMACY_RANK.get(level, 3)}"'
@@ -178,17 +181,82 @@ def _cell(label: str, value: str) -> str:
     return f'<td role="cell"{named}>{_text(value)}</td>'
 
 
-def _why(record: Mapping[str, Any], report: Report | None) -> str:
+def _why(record: Mapping[str, Any], report: Report | None, number: int) -> str:
     reasons = "".join(f"<li>{_text(r)}</li>" for r in record["reasons"])
     # Without words taken from the file, where that is known: a prompt can be abusive, so it unfolds only on request.
     known = report.analysis.findings if report is not None and report.analysis is not None else ()
     in_short = {f.detector: f.in_short for f in known}
-    findings = "".join(_finding(f, in_short.get(f["detector"], f["says"])) for f in record["findings"])
+    ours, others = "", ""
+    for f in record["findings"]:
+        line = _finding(f, in_short.get(f["detector"], f["says"]))
+        ours, others = (ours, others + line) if words.third_party(f["detector"]) else (ours + line, others)
+    added = f"<h3>Other models that you added</h3><dl>{others}</dl>" if others else ""
     return (
         f'<details class="why"><summary>Reasons and details</summary><div><h3>Why</h3><ul>{reasons}</ul>'
-        f"<h3>What was looked at</h3>{_check(report)}<dl>{findings}</dl>"
+        f"{_where(report, number)}<h3>What was looked at</h3>{_check(report)}<dl>{ours}</dl>{added}"
         f"{_facts(record, report)}{_fingerprints(record)}</div></details>"
     )
+
+
+def _where(report: Report | None, number: int) -> str:
+    """The areas that learned detectors marked and the maps that they made, over the veiled picture.
+
+    Without those of the intimacy check: an outline of a body part would tell what the veil hides.
+    """
+    analysis = None if report is None else report.analysis
+    if report is None or analysis is None:
+        return ""
+    learned = [f for f in analysis.findings if f.role is Role.LEARNED]
+    marked = [(f, r) for f in learned for r in f.regions]
+    maps = [overlay for f in learned if (overlay := f.overlay) is not None]
+    if not marked and not maps:
+        return ""
+    width, height = analysis.media.width, analysis.media.height
+    layers = "".join(_image(f"image/png;base64,{_coloured(m)}", m.box, "layer") for m in maps)
+    veiled = report.thumbnail or b""
+    under = _image(f"image/jpeg;base64,{base64.b64encode(veiled).decode()}", (0, 0, width, height)) if veiled else ""
+    outlines = "".join(_outline(r.box, n, max(width, height)) for n, (_, r) in enumerate(marked, start=1))
+    names = "".join(f"<li>{_text(words.region(r.kind))}. {_text(words.detector(f.detector))}.</li>" for f, r in marked)
+    switch = f'<input type="checkbox" id="m{number}" checked> <label for="m{number}">Show the map</label>'
+    return (
+        f'<h3>Where</h3><div class="where">{switch if maps else ""}'
+        f'<svg role="img" aria-label="The veiled picture with what was marked" viewBox="0 0 {width} {height}">'
+        f'<rect width="{width}" height="{height}" class="sheet"/>{under}{layers}{outlines}</svg><ol>{names}</ol></div>'
+    )
+
+
+def _image(data: str, box: tuple[int, int, int, int], kind: str = "") -> str:
+    x, y, width, height = box
+    place = f'x="{x}" y="{y}" width="{width}" height="{height}" preserveAspectRatio="none"'
+    return f'<image class="{kind}" {place} href="data:{data}"/>'
+
+
+def _outline(box: tuple[int, int, int, int], number: int, longest: int) -> str:
+    """A light line on a dark one, seen on any picture, and the number of the area."""
+    x, y, width, height = box
+    place = f'x="{x}" y="{y}" width="{width}" height="{height}"'
+    size = longest / 16
+    wide = size * (0.3 + 0.7 * len(str(number)))
+    return (
+        f'<rect class="dark" {place}/><rect class="light" {place}/>'
+        f'<rect class="tag" x="{x}" y="{y}" width="{wide:.0f}" height="{size:.0f}"/>'
+        f'<text x="{x + size * 0.15:.0f}" y="{y + size * 0.82:.0f}" font-size="{size:.0f}">{number}</text>'
+    )
+
+
+def _coloured(overlay: Overlay) -> str:
+    """A map as PNG (base64): one colour, the more of it the more the detector saw. Palette images need no encoder."""
+    red, green, blue = MAP_COLOUR
+    lines = (overlay.values[i : i + overlay.columns] for i in range(0, len(overlay.values), overlay.columns))
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", overlay.columns, overlay.rows, 8, 3, 0, 0, 0)),
+        (b"PLTE", bytes((red, green, blue)) * 256),
+        (b"tRNS", bytes(v * MAP_OPACITY // 255 for v in range(256))),
+        (b"IDAT", zlib.compress(b"".join(b"\0" + line for line in lines))),
+        (b"IEND", b""),
+    )
+    packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(packed)).decode()
 
 
 def _check(report: Report | None) -> str:

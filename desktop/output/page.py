@@ -51,6 +51,11 @@ details[open]>summary{margin-bottom:.2rem}
 dl{margin:.3rem 0;display:grid;grid-template-columns:minmax(7rem,11rem) 1fr;gap:.3rem .9rem}
 dt{color:var(--soft)}dd{margin:0;max-width:42rem}code{font:.85em/1.5 ui-monospace,Consolas,monospace}
 .state{color:var(--soft);font-size:.85em}
+.where svg{display:block;width:min(20rem,100%);height:auto;max-height:20rem;margin:.4rem 0}
+.where ol{margin:.3rem 0;padding-left:1.6rem}.where ol:empty{display:none}
+.where input:not(:checked)~svg .layer{display:none}.where .sheet{fill:var(--chip)}
+.where .dark,.where .light{fill:none;stroke:#000;stroke-width:4;vector-effect:non-scaling-stroke}
+.where .light{stroke:#fff;stroke-width:1.5}.where .tag{fill:#000}.where text{fill:#fff}
 footer{margin-top:1.5rem;padding-bottom:3rem;font-size:.93rem}
 @media screen and (min-width:1000px){.why[open]>div{margin-left:-37rem;padding:.3rem 0 .6rem}}
 @media print,(max-width:760px){main,header,footer{padding-left:.9rem;padding-right:.9rem}

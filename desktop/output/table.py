@@ -26,12 +26,15 @@ class TableWriter:
         self._columns = words.terminal_columns() if terminal else None
         self._styled = terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         self._last: Mapping[str, Any] | None = None
+        self._check = ""
 
-    def write(self, record: Mapping[str, Any], report: Report | None) -> None:  # noqa: ARG002 - the record is enough
+    def write(self, record: Mapping[str, Any], report: Report | None) -> None:
         """One row; for a file that was not checked, the reason and the remedy under it. Raises OutputError."""
         if self._last is None:
             self._print(self._row("Verdict", "Likelihood", "Intimacy", "Format", "File"), "2")
         self._last = record
+        analysis = None if report is None else report.analysis
+        self._check = "" if analysis is None else f" ({words.CHECKS[analysis.profile].lower()})"
         key = words.verdict_key(record)
         media, error = record["media"] or {}, record["error"]
         likelihood = words.likelihood(key, record["p_synthetic"])
@@ -63,7 +66,7 @@ class TableWriter:
         for reason in record["reasons"]:
             self._paragraph(words.visible(reason), "  ")
         self._print("")
-        self._print("What was looked at", "1")
+        self._print(f"What was looked at{self._check}", "1")
         for finding in record["findings"]:
             state = words.STATES[finding["state"]]
             self._paragraph(f"{words.detector(finding['detector'])}. {state}. {words.visible(finding['says'])}", "  ")

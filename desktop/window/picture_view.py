@@ -26,6 +26,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.window.reveal import Pixels, Request, Reveal, Stage
 from desktop.window.words import translate
+from desktop.words import MAP_COLOUR, MAP_OPACITY
 from detectors.errors import CounterproofError
 from detectors.finding import Overlay, Region
 
@@ -34,9 +35,6 @@ SMALL = 128
 # A face cannot be told from a hill at this many patches along the longer side; 16 still show a smile.
 VEIL_PATCHES = 7
 VEIL_OPACITY = 0.7
-# A violet that few photographs have and that alarms nobody, under which the picture can still be made out.
-MAP_COLOUR = (112, 48, 224)
-MAP_OPACITY = 170  # of 255
 
 
 class PictureView(QWidget):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from desktop import words
+from desktop.words import third_party as third_party
 from desktop.words import visible as visible  # untrusted text is shown in the same way everywhere
 from detectors.finding import Profile, State
 from detectors.verdict import Band
@@ -83,11 +84,6 @@ def detector(name: str) -> str:
     return translate("detector", words.detector(name))
 
 
-def third_party(name: str) -> bool:
-    """Whether a detector is a model that the user added."""
-    return name.startswith(words.THIRD_PARTY)
-
-
 def likelihood(band: Band, p: float | None) -> str:
     """The chance to show beside a verdict, as a count out of ten or so; empty where a number would mislead."""
     shown = words.likelihood(band, p)
@@ -96,5 +92,4 @@ def likelihood(band: Band, p: float | None) -> str:
 
 def region(kind: str) -> str:
     """A region's kind in words."""
-    known = {"face": translate("region", "Face"), "edited": translate("region", "Edited area")}
-    return known.get(kind) or visible(kind).replace("_", " ").capitalize()
+    return translate("region", words.region(kind))

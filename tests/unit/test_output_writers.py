@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import html.parser
 import io
@@ -13,9 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from desktop.output import csv as csv_output
 from desktop.output import html as html_output
@@ -25,7 +28,8 @@ from desktop.output.html import HtmlWriter
 from desktop.output.jsonl import JsonlWriter
 from desktop.output.table import TableWriter
 from desktop.output.writer import OutputError, Tally, Writer
-from detectors.finding import CHECKS, Profile
+from desktop.words import MAP_COLOUR, MAP_OPACITY
+from detectors.finding import CHECKS, Finding, Profile, Region, Role, State
 from detectors.inference import manifest
 from detectors.report import Report
 from detectors.verdict import Band
@@ -170,6 +174,20 @@ class Page(html.parser.HTMLParser):
         return [a for t, a in self.tags if t == tag]
 
 
+def mapped() -> Report:
+    """A report with an edited area, a map over the left half, and a model that the user added."""
+    made = report(thumbnail=b"\xff\xd8jpeg")
+    assert made.analysis is not None
+    values = base64.b64encode(bytes((0, 50, 100, 150, 200, 255))).decode()
+    details = {"map": {"rows": 2, "columns": 3, "values": values, "box": [0, 0, 512, 768]}}
+    edited = (Region("edited", (9, 9, 90, 90), 0.9),)
+    more = (
+        Finding("local_edit", Role.LEARNED, State.OK, 0.95, "It does not fit.", edited, details=details),
+        Finding("third_party:nadia", Role.CONTEXT, State.OK, 0.4, "It gives 0.40."),
+    )
+    return replace(made, analysis=replace(made.analysis, findings=(*made.analysis.findings, *more)))
+
+
 def page_of(tmp_path: Path, reports: list[Report]) -> tuple[str, Page]:
     path = tmp_path / "report.html"
     write_all(HtmlWriter(str(path), POINTS), reports)
@@ -215,10 +233,59 @@ class TestHtml:
         policy = next(a["content"] for a in seen.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
         assert policy.startswith("default-src 'none'; img-src data:;")
         assert "unsafe" not in policy
-        assert not [a for _, a in seen.tags for k in a if k in {"href", "srcset", "action", "style"} or k[:2] == "on"]
+        loads = [(t, a) for t, a in seen.tags for k in a if k in {"href", "srcset", "action", "style"} or k[:2] == "on"]
+        assert loads
+        assert all(t == "image" and a["href"].startswith("data:image/jpeg;base64,") for t, a in loads)
         assert [a["src"][:23] for a in seen.all("img")] == ["data:image/jpeg;base64,"]
         assert seen.all("script") == [{}]
         assert page.script() in text
+
+    def test_marked_areas_and_maps_lie_over_the_veiled_picture(self, tmp_path: Path) -> None:
+        text, seen = page_of(tmp_path, [mapped()])
+        boxes = [tuple(int(a[k]) for k in ("x", "y", "width", "height")) for a in seen.all("image")]
+        assert boxes == [(0, 0, 1024, 768), (0, 0, 512, 768)]
+        outlined = [a for a in seen.all("rect") if a.get("class") == "light"]
+        assert [(a["x"], a["width"]) for a in outlined] == [("1", "3"), ("9", "90")]
+        assert "Edited area. Learned detector: edited areas." in seen.words
+        [switch] = [a for a in seen.all("input") if a.get("id", "").startswith("m")]
+        assert "checked" in switch
+        assert {"for": switch["id"]} in seen.all("label")
+        assert ".where input:not(:checked)~svg .layer{display:none}" in page.STYLE
+        assert text.index('id="m1"') < text.index("<svg")
+
+    def test_the_map_is_a_png_with_the_values_as_opacity(self, tmp_path: Path) -> None:
+        _, seen = page_of(tmp_path, [mapped()])
+        layer = next(a for a in seen.all("image") if a["class"] == "layer")
+        with Image.open(io.BytesIO(base64.b64decode(layer["href"].partition(",")[2]))) as image:
+            pixels = np.asarray(image.convert("RGBA"))
+        assert pixels.shape == (2, 3, 4)
+        assert {tuple(int(v) for v in p[:3]) for p in pixels.reshape(-1, 4)} == {MAP_COLOUR}
+        assert pixels[..., 3].ravel().tolist() == [v * MAP_OPACITY // 255 for v in (0, 50, 100, 150, 200, 255)]
+
+    def test_body_parts_are_not_outlined(self, tmp_path: Path) -> None:
+        made = report()
+        assert made.analysis is not None
+        body = Region("FEMALE_BREAST_COVERED", (7, 7, 7, 7), 0.9)
+        findings = [replace(f, regions=(body,) if f.detector == "intimacy" else ()) for f in made.analysis.findings]
+        made = replace(made, analysis=replace(made.analysis, findings=tuple(findings)))
+        _, seen = page_of(tmp_path, [made])
+        assert seen.all("svg") == seen.all("rect") == []
+
+    def test_models_that_the_user_added_stand_apart(self, tmp_path: Path) -> None:
+        _, seen = page_of(tmp_path, [mapped()])
+        ours, _, others = seen.words.partition("Other models that you added")
+        assert "nadia (added by you)" in others
+        assert "nadia" not in ours
+        assert "Other models" not in page_of(tmp_path, [report()])[1].words
+
+    @pytest.mark.parametrize(
+        ("profile", "said"), [(Profile.FAST, "Quick check."), (Profile.THOROUGH, "Thorough check.")]
+    )
+    def test_the_check_that_decided_is_named(self, tmp_path: Path, profile: Profile, said: str) -> None:
+        made = report()
+        assert made.analysis is not None
+        _, seen = page_of(tmp_path, [replace(made, analysis=replace(made.analysis, profile=profile))])
+        assert said in seen.words.partition("How far to trust this")[0]
 
     def test_fingerprints_and_inner_text_unfold_on_request_only(self, tmp_path: Path) -> None:
         text, seen = page_of(tmp_path, [report(metadata={"text.parameters": "PROMPT"})])
@@ -333,6 +400,7 @@ class TestTable:
         assert "Why" in text
         assert "One more reason." in text
         assert "Learned detector: whole picture. Checked. Looks generated." in text
+        assert "What was looked at (quick check)\n" in text
         assert "Why" not in self.printed([report(), report()])
 
     def test_hostile_names_are_shown_on_one_line(self) -> None:
