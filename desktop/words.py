@@ -68,7 +68,11 @@ MAP_COLOUR = (112, 48, 224)
 MAP_OPACITY = 170  # of 255
 
 # Kinds of areas that detectors mark, where the name alone would not do.
-REGIONS: Mapping[str, str] = {"face": "Face", "edited": "Edited area"}
+REGIONS: Mapping[str, str] = {
+    "face": "Face",
+    "swapped_face": "Face that looks swapped",
+    "edited": "Edited area",
+}
 
 # Characters that draw nothing, reorder a line or end it: in a name they can only mislead.
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

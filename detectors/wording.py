@@ -91,20 +91,13 @@ def _found(finding: Finding, band: Band) -> str:
     if finding.detector == "generated":
         return f"found the marks of an image generator{_views(finding)}"
     if finding.detector == "face_swap":
-        many = _swapped(finding)
+        many = sum(r.kind == "swapped_face" for r in finding.regions)
         faces = "in one face" if many == 1 else f"in {many} faces" if many else "of faces"
         return f"found signs of a swap {faces}"
     if finding.detector == "local_edit":
         areas = "one area that does" if many == 1 else f"{many} areas that do" if many else "something that does"
         return f"found {areas} not fit the rest of the picture"
     return "found signs that it is synthetic"
-
-
-def _swapped(finding: Finding) -> int:
-    """How many of the marked faces are over the threshold by themselves."""
-    thresholds = finding.details.get("thresholds")
-    likely = thresholds.get("likely", 0.0) if isinstance(thresholds, dict) else 0.0
-    return sum(r.score is None or r.score >= likely for r in finding.regions)
 
 
 def _views(finding: Finding) -> str:

@@ -98,7 +98,7 @@ def as_text(row: Row, wanted: Wanted) -> str:
 def numbered_regions(report: Report) -> list[Region]:
     """All regions of all findings, in the order in which they are numbered on the picture and in the list.
 
-    The learned detectors' come first. A place that two detectors name alike is there once.
+    The learned detectors' come first. A face that two detectors mark is there once.
     """
     return [r for _, r in _marked(report)]
 
@@ -115,7 +115,8 @@ def _marked(report: Report) -> list[tuple[Finding, Region]]:
     found: dict[tuple[str, tuple[int, int, int, int]], tuple[Finding, Region]] = {}
     for finding in sorted(report.analysis.findings, key=lambda f: f.role is not Role.LEARNED):
         for region in finding.regions:
-            found.setdefault((region.kind, region.box), (finding, region))
+            kind = "face" if region.kind in ("face", "swapped_face") else region.kind
+            found.setdefault((kind, region.box), (finding, region))
     return list(found.values())
 
 

@@ -90,8 +90,9 @@ def several(path: str, profile: Profile = Profile.THOROUGH) -> Report:
     assert made.analysis is not None
     half = {"rows": 1, "columns": 2, "values": base64.b64encode(b"\xff\0").decode(), "box": [0, 0, 800, 600]}
     edited = (Region("edited", (9, 9, 90, 90), 0.9),)
+    swapped = (Region("swapped_face", (100, 80, 200, 200), 0.96),)
     more = (
-        Finding("face_swap", Role.LEARNED, State.OK, 0.1, "No swap.", (Region("face", (100, 80, 200, 200), 0.1),)),
+        Finding("face_swap", Role.LEARNED, State.OK, 0.96, "One face looks swapped.", swapped),
         Finding("local_edit", Role.LEARNED, State.OK, 0.95, "It does not fit.", edited, details={"map": half}),
         Finding("compression", Role.CONTEXT, State.OK, None, "Saved once."),
         Finding("third_party:nadia", Role.CONTEXT, State.OK, 0.4, "It gives 0.40."),

@@ -88,7 +88,7 @@ def test_a_map_is_no_text() -> None:
 
 def test_learned_areas_come_first_and_a_place_is_marked_once() -> None:
     found = sections(several("a.jpg"))["Marked areas"].pairs
-    assert [name for name, _ in found] == ["1. Face", "2. Edited area", "3. Female breast covered"]
+    assert [name for name, _ in found] == ["1. Face that looks swapped", "2. Edited area", "3. Female breast covered"]
     assert "Learned detector: faces" in found[0][1]
     assert "Learned" not in found[2][1]
     assert len(describe.numbered_regions(several("a.jpg"))) == 3
