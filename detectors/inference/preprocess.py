@@ -51,8 +51,8 @@ def two_views(image: Image.Image) -> Pixels:
     return np.stack([np.asarray(whole), np.asarray(detail)])
 
 
-def normalise(views: Pixels, mean: Tensor | float, std: Tensor | float) -> Tensor:
-    """(n, h, w, 3) uint8 -> (n, 3, h, w) float32, contiguous: (value - mean) / std, both in 0..255."""
+def normalise(views: Pixels | Tensor, mean: Tensor | float, std: Tensor | float) -> Tensor:
+    """(n, h, w, 3) in 0..255 -> (n, 3, h, w) float32, contiguous: (value - mean) / std, both in 0..255."""
     scaled = (views.astype(np.float32) - np.float32(mean)) / np.float32(std)
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
@@ -67,7 +67,20 @@ def clip_two_views(rgb: Pixels) -> Tensor:
     return normalise(two_views(canonical(rgb)), CLIP_MEAN * 255, CLIP_STD * 255)
 
 
+def halved(views: Pixels) -> Tensor:
+    """Two views (2, 224, 224, 3) uint8 -> (2, 3, 112, 112) float32: the first at half its size, the second's middle."""
+    half, edge = VIEW // 2, VIEW // 4
+    whole = views[0].reshape(half, 2, half, 2, 3).mean((1, 3), dtype=np.float32)
+    return normalise(np.stack([whole, views[1, edge:-edge, edge:-edge]]), 127.0, 128.0)
+
+
+def guard_two_views(rgb: Pixels) -> Tensor:
+    """`guard-two-views/1`: (h, w, 3) uint8 -> (2, 3, 112, 112) float32 in about -1..1."""
+    return halved(two_views(canonical(rgb)))
+
+
 PREPROCESS: Mapping[str, Callable[[Pixels], Tensor]] = {
     "lite-two-views/1": lite_two_views,
     "clip-two-views/1": clip_two_views,
+    "guard-two-views/1": guard_two_views,
 }

@@ -1,0 +1,716 @@
+"""The guard in front of the learned detectors: is this a photograph at all? Collects graphics, fits, evaluates.
+
+python -m models.training.graphics collect   # folder x/ of unpacked Debian packages -> all/GROUP/*.png
+python -m models.training.graphics           # fits and evaluates; writes models/guard.toml, entry and card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+from numpy.random import Generator
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from torch import Tensor, nn
+
+from detectors.inference.preprocess import canonical, guard_two_views, halved, two_views
+from models.training import data, degrade, export, metrics
+from models.training.distil import imagenet_file
+from models.training.network import Lite0, Probe, load_imagenet
+
+SEED = 20261124
+LONGEST = 1024  # px, long side of what is collected
+SMALLEST = 150
+KINDS = ("messenger", "harsh")
+PER_GROUP = (45, 20, 40)  # photographs, generated pictures, graphics: the most to take of a group
+BEGIN, END = "<!-- figures of the guard: written by models/training/graphics.py -->", "<!-- end of figures -->"
+TAPS, SIDE = (2, 4, 7, 10), 112
+RIDGE, AXES = 0.001, 256  # the probe reads the features along their main axes
+REAL_RATE, GENERATED_RATE = 0.004, 0.015  # of them that may be turned away
+# Groups that share a package, a script or a look are held out together.
+FOLD_OF = {
+    group: fold
+    for fold, groups in enumerate(
+        (
+            ("text", "chat", "table", "scan"),
+            ("clip-art", "signs"),
+            ("icons", "icons-flat", "emoji"),
+            ("flags", "maps", "game-screens"),
+            ("wesnoth", "flare", "warzone", "freeciv"),
+            ("children", "paintings", "cards"),
+            ("supertux", "hedgewars", "pingus", "slogan"),
+            ("chart", "pages", "web", "window", "wallpapers"),
+        )
+    )
+    for group in groups
+}
+# Group -> glob patterns below the unpacked packages, and the most pictures to take.
+PACKAGED: dict[str, tuple[tuple[str, ...], int]] = {
+    "clip-art": (("openclipart-png/**/png/[!scg]*/**/*.png", "openclipart-png/**/png/computer/hardware/*.png"), 260),
+    "signs": (("openclipart-png/**/png/s*/**/*.png",), 90),
+    "flags": (("kgeography-data/**/flags/**/*.png",), 100),
+    "maps": (("kgeography-data/usr/share/kgeography/*.png",), 120),
+    "icons": (("oxygen-icon-theme/**/256x256/**/*.png",), 120),
+    "icons-flat": (("papirus-icon-theme/**/64x64/apps/*.svg",), 80),
+    "children": (("gcompris-out/**/*.svg", "gcompris-out/**/words_sample/*.webp"), 160),
+    "paintings": (("gcompris-out/**/paintings/**/*.webp",), 130),
+    "wesnoth": (
+        (
+            "wesnoth*/**/core/images/portraits/**/*.png",
+            "wesnoth*/**/core/images/story/*",
+            "wesnoth*/**/campaigns/*/images/portraits/**/*",
+            "wesnoth*/**/campaigns/*/images/story/**/*",
+        ),
+        240,
+    ),
+    "flare": (("flare-game/**/images/portraits/**/*.png", "flare-game/**/images/enemies/*.png"), 60),
+    "supertux": (("supertux-data/**/images/background/**/*", "supertux-data/**/images/worldmap/**/*.png"), 70),
+    "hedgewars": (("hedgewars-data/**/Graphics/Missions/**/*.png", "hedgewars-data/**/Themes/*/Sky*.png"), 120),
+    "freeciv": (("freeciv-data/**/misc/*.png", "freeciv-data/**/amplio2/*.png", "freeciv-data/**/hex*/*.png"), 30),
+    "pingus": (("pingus-data/**/images/**/*.png",), 40),
+    "warzone": (("warzone2100-data/**/bdrops/*", "warzone2100-data/usr/share/doc/**/images/*"), 30),
+    "wallpapers": (
+        (
+            "gnome-backgrounds/**/*.webp",
+            "mate-backgrounds/**/abstract/*",
+            "mate-backgrounds/**/desktop/*",
+            "plasma*/**/FlyingKonqui/contents/images/1920x1080.*",
+            "plasma*/**/PastelHills/contents/images/1920x1080.*",
+        ),
+        50,
+    ),
+    "game-screens": (("kgeography-data/**/HTML/*/kgeography/*.png",), 60),
+    "cards": (("kdegames-card-data-kf5/**/*.png", "pokerth-data/**/gfx/**/*.png"), 40),
+}
+
+
+def folder() -> Path:
+    """Where graphics lie: COUNTERPROOF_GRAPHICS, or `graphics` in the training cache."""
+    return Path(os.environ.get("COUNTERPROOF_GRAPHICS", data.cache_dir() / "graphics"))
+
+
+@cache
+def fonts() -> list[Path]:
+    """The unpacked font files, less the one with coloured pictures."""
+    return sorted(p for p in (folder() / "x").glob("fonts-*/**/*.[to]tf") if "Color" not in p.name)
+
+
+class Words:
+    """Sentences in many languages, out of the translations that one game package carries."""
+
+    def __init__(self) -> None:
+        self.languages: list[list[str]] = []
+        for path in sorted((folder() / "x/supertux-data").glob("**/data/locale/*.po")) or sorted(
+            (folder() / "x/supertux-data").glob("**/*.po")
+        ):
+            if path.stem[:2] in ("zh", "ja", "ko", "cm", "th", "km"):  # not in these fonts
+                continue
+            found = re.findall(r'^msgstr "(.{4,})"$', path.read_text("utf-8", "ignore"), re.MULTILINE)
+            if len(found) > 60:
+                self.languages.append([re.sub(r'[\\{}"_#]', " ", f).strip() for f in found])
+        if not self.languages:
+            raise FileNotFoundError("no words: unpack supertux-data below x/")
+
+    def page(self, rng: Generator, lines: int) -> list[str]:
+        """Lines of one language."""
+        language = self.languages[int(rng.integers(len(self.languages)))]
+        return [language[int(rng.integers(len(language)))] for _ in range(lines)]
+
+
+Colour = tuple[int, int, int]
+
+
+def _colour(rng: Generator, low: int, high: int) -> Colour:
+    r, g, b = (int(v) for v in rng.integers(low, high, 3))
+    return (r, g, b)
+
+
+def _theme(rng: Generator) -> tuple[Colour, Colour]:
+    """Background and ink."""
+    dark = rng.random() < 0.35
+    paper = _colour(rng, 8, 60) if dark else ((255, 255, 255) if rng.random() < 0.5 else _colour(rng, 215, 256))
+    return paper, (_colour(rng, 190, 256) if dark else _colour(rng, 0, 90))
+
+
+def _font(rng: Generator, size: int, only: str = "") -> ImageFont.FreeTypeFont:
+    found = [f for f in fonts() if only in f.name.lower()]
+    return ImageFont.truetype(str(found[int(rng.integers(len(found)))]), size)
+
+
+def _canvas(rng: Generator, paper: Colour) -> Image.Image:
+    shapes = ((1080, 1920), (750, 1334), (1280, 800), (1024, 768), (800, 1000), (600, 600), (640, 360))
+    return Image.new("RGB", shapes[int(rng.integers(len(shapes)))], paper)
+
+
+def text(rng: Generator, words: Words) -> Image.Image:
+    """A page, a terminal or an article: lines of text."""
+    paper, ink = _theme(rng)
+    image = _canvas(rng, paper)
+    draw, size = ImageDraw.Draw(image), int(rng.integers(11, 42))
+    font = _font(rng, size, "mono" if rng.random() < 0.3 else "")
+    y, margin = int(rng.integers(5, 80)), int(rng.integers(5, 90))
+    if rng.random() < 0.4:
+        draw.rectangle((0, 0, image.width, y + size), fill=_colour(rng, 0, 256))
+        y += size * 2
+    while y < image.height - size:
+        for line in words.page(rng, int(rng.integers(1, 7))):
+            colour = ink if rng.random() < 0.9 else _colour(rng, 0, 256)
+            draw.text((margin, y), line[: max(4, int(1.7 * (image.width - 2 * margin) / size))], colour, font)
+            y += round(size * 1.35)
+        y += int(rng.integers(0, size * 2))
+    return image
+
+
+def chat(rng: Generator, words: Words) -> Image.Image:
+    """Bubbles of a conversation on a telephone."""
+    paper, ink = _theme(rng)
+    image = Image.new("RGB", (int(rng.choice([720, 1080, 750])), int(rng.choice([1280, 1600, 1920]))), paper)
+    draw, size = ImageDraw.Draw(image), int(rng.integers(24, 44))
+    font, y = _font(rng, size), 0
+    both = [tuple(min(255, max(0, p + int(d))) for p in paper) for d in (rng.integers(-40, 40), 25)]
+    fills = [both[0], _colour(rng, 60, 220)]
+    draw.rectangle((0, 0, image.width, 110), fill=_colour(rng, 0, 256))
+    draw.ellipse((20, 20, 95, 95), fill=_colour(rng, 0, 256))
+    y = 140
+    while y < image.height - 200:
+        side = int(rng.integers(2))
+        lines = [line[:26] for line in words.page(rng, int(rng.integers(1, 5)))]
+        wide = max(int(draw.textlength(line, font)) for line in lines) + 40
+        x = image.width - wide - 20 if side else 20
+        draw.rounded_rectangle((x, y, x + wide, y + len(lines) * size * 1.3 + 30), 22, fill=fills[side])
+        for line in lines:
+            draw.text((x + 20, y + 12), line, ink, font)
+            y += round(size * 1.3)
+        y += int(rng.integers(40, 70))
+    return image
+
+
+def table(rng: Generator, words: Words) -> Image.Image:
+    """A spreadsheet or a list with lines."""
+    paper, ink = _theme(rng)
+    image = _canvas(rng, paper)
+    draw, size = ImageDraw.Draw(image), int(rng.integers(11, 24))
+    font, high, wide = _font(rng, size), int(size * rng.uniform(1.5, 2.4)), int(rng.integers(70, 260))
+    stripe, line = _colour(rng, 60, 240), _colour(rng, 90, 220)
+    for row in range(image.height // high + 1):
+        if row == 0 or (row % 2 and stripe[0] % 2):
+            draw.rectangle((0, row * high, image.width, row * high + high), fill=stripe if row == 0 else None)
+        draw.line((0, row * high, image.width, row * high), line)
+        for column in range(image.width // wide + 1):
+            draw.line((column * wide, 0, column * wide, image.height), line)
+            number = f"{rng.integers(0, 99999) / 100:.2f}"
+            cell = words.page(rng, 1)[0] if column == 0 or rng.random() < 0.3 else number
+            draw.text((column * wide + 4, row * high + 3), cell[: int(wide / size * 1.5)], ink, font)
+    return image
+
+
+def slogan(rng: Generator, words: Words) -> Image.Image:
+    """Large words over plain colour, a gradient or shapes, as cards in social media are."""
+    side = (int(rng.integers(600, 1200)), int(rng.integers(500, 1200)))
+    image = Image.new("RGB", side, _colour(rng, 0, 256))
+    if rng.random() < 0.5:
+        ramp = Image.linear_gradient("L").rotate(float(rng.integers(0, 4) * 90)).resize(side)
+        image = Image.composite(image, Image.new("RGB", side, _colour(rng, 0, 256)), ramp)
+    draw = ImageDraw.Draw(image)
+    for _ in range(int(rng.integers(0, 12))):
+        x, y = int(rng.integers(side[0])), int(rng.integers(side[1]))
+        box = (x, y, x + int(rng.integers(20, 500)), y + int(rng.integers(20, 500)))
+        shape = (draw.ellipse, draw.rectangle)[int(rng.integers(2))]
+        shape(box, fill=_colour(rng, 0, 256), outline=_colour(rng, 0, 256) if rng.random() < 0.5 else None, width=5)
+    size = int(rng.integers(40, 130))
+    font, y = _font(rng, size), int(rng.integers(20, 300))
+    ink = (255, 255, 255) if rng.random() < 0.5 else _colour(rng, 0, 256)
+    for line in words.page(rng, int(rng.integers(1, 7))):
+        draw.text((int(rng.integers(20, 60)), y), line[: int(2 * side[0] / size)], ink, font)
+        y += round(size * 1.25)
+    return image
+
+
+def scan(rng: Generator, words: Words) -> Image.Image:
+    """A printed page as a scanner or a telephone sees it: tilt, shade, soft ink, grain."""
+    image = Image.new("RGB", (900, 1240), (255, 255, 255))
+    draw, size = ImageDraw.Draw(image), int(rng.integers(15, 28))
+    font, y = _font(rng, size), 90
+    while y < 1130:
+        for line in words.page(rng, int(rng.integers(2, 8))):
+            draw.text((90, y), line[: int(1250 / size)], (25, 25, 30), font)
+            y += round(size * 1.5)
+        y += size
+    if rng.random() < 0.4:
+        x, top = int(rng.integers(100, 600)), int(rng.integers(100, 1000))
+        draw.ellipse((x, top, x + 160, top + 160), outline=_colour(rng, 30, 200), width=6)
+    image = image.rotate(rng.normal(0, 2), Image.Resampling.BICUBIC, fillcolor=(225, 225, 220))
+    image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.2))))
+    page = np.asarray(image, np.float32)
+    shade = np.linspace(rng.uniform(0.7, 1), rng.uniform(0.85, 1), page.shape[1])[None, :, None]
+    tint = rng.uniform(0.9, 1, 3) if rng.random() < 0.6 else np.ones(3)
+    page = page * shade * tint + rng.normal(0, rng.uniform(1, 6), page.shape)
+    image = Image.fromarray(page.clip(0, 255).astype(np.uint8))
+    return image.convert("L").convert("RGB") if rng.random() < 0.4 else image
+
+
+def emoji(rng: Generator, _words: Words) -> Image.Image:
+    """One coloured sign, or a page of them."""
+    (path,) = (folder() / "x/fonts-noto-color-emoji").glob("**/*.ttf")
+    font = ImageFont.truetype(str(path), 109)  # the size that the file holds
+    count = int(rng.choice([1, 1, 4, 9]))
+    across = math.isqrt(count)
+    image = Image.new("RGB", (across * 160, across * 150), _theme(rng)[0])
+    for k in range(count):
+        sign = chr(int(rng.integers(0x1F300, 0x1F64F)))
+        place = (12 + k % across * 160, 12 + k // across * 150)
+        ImageDraw.Draw(image).text(place, sign, font=font, embedded_color=True)
+    return image.resize((image.width * 4 // across, image.height * 4 // across)) if across < 3 else image
+
+
+def chart(rng: Generator, words: Words) -> Image.Image:
+    """A figure with axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(float(rng.uniform(4, 10)), float(rng.uniform(3, 8))), dpi=100)
+    figure.set_facecolor(tuple(c / 255 for c in _theme(rng)[0]))
+    axes = figure.add_subplot()
+    n, kind = int(rng.integers(4, 60)), int(rng.integers(8))
+    values = np.cumsum(rng.normal(0, 1, (int(rng.integers(1, 6)), n)), 1)
+    if kind == 0:
+        axes.plot(values.T)
+    elif kind == 1:
+        axes.bar(np.arange(n), np.abs(values[0]), color=rng.random(3))
+    elif kind == 2:
+        axes.scatter(rng.normal(0, 1, 9 * n), rng.normal(0, 1, 9 * n), c=rng.random(9 * n), s=40 * rng.random(9 * n))
+    elif kind == 3:
+        axes.pie(np.abs(values[0, :8]) + 0.1, labels=[w[:9] for w in words.page(rng, min(n, 8))])
+    elif kind == 4:
+        axes.imshow(rng.random((n, n)).cumsum(0), cmap=str(rng.choice(["viridis", "magma", "coolwarm", "Greys"])))
+    elif kind == 5:
+        axes.hist(rng.normal(0, 1, (400, 2)), bins=n)
+    elif kind == 6:
+        axes.stackplot(np.arange(n), np.abs(values))
+    else:
+        x, y = np.meshgrid(np.linspace(-3, 3, 50), np.linspace(-3, 3, 50))
+        axes.contourf(x, y, np.sin(x * rng.uniform(0.5, 2)) + np.cos(y * x / 2), 12)
+    axes.set_title(words.page(rng, 1)[0][:30])
+    if rng.random() < 0.5:
+        axes.grid()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+MADE: dict[str, tuple[Callable[[Generator, Words], Image.Image], int]] = {
+    "text": (text, 160),
+    "chat": (chat, 90),
+    "table": (table, 90),
+    "slogan": (slogan, 120),
+    "scan": (scan, 120),
+    "emoji": (emoji, 70),
+    "chart": (chart, 160),
+}
+
+
+def flat(path: Path, rng: Generator) -> Image.Image:
+    """A picture file without transparency, over white or one colour; vector files drawn at 512 px by rsvg-convert."""
+    if path.suffix == ".svg":
+        command = ["rsvg-convert", "--keep-aspect-ratio", "--width=512", "--height=512", str(path)]
+        drawn = subprocess.run(command, capture_output=True, check=True)  # noqa: S603
+        image = Image.open(io.BytesIO(drawn.stdout))
+    else:
+        image = Image.open(path)
+    image = image.convert("RGBA")
+    paper = Image.new("RGBA", image.size, (255, 255, 255) if rng.random() < 0.6 else _theme(rng)[0])
+    paper.alpha_composite(image)
+    return paper.convert("RGB")
+
+
+def sources() -> Iterator[tuple[str, list[Path], int]]:
+    """Group, its files in a fixed random order, and how many to take."""
+    for group, (patterns, count) in PACKAGED.items():
+        found = sorted({p for pattern in patterns for p in (folder() / "x").glob(pattern) if p.is_file()})
+        order = np.random.default_rng((SEED, len(group))).permutation(len(found))
+        yield group, [found[k] for k in order], count
+    for place in sorted((folder() / "extra").iterdir()):
+        yield place.name, sorted(place.iterdir()), 150
+
+
+def collect() -> None:
+    """Writes all/GROUP/NUMBER.png, long side at most 1024 px. Groups that are there are left alone."""
+    words = Words()
+    for group, (make, count) in MADE.items():
+        target = folder() / "all" / group
+        if not target.exists():
+            target.mkdir(parents=True)
+            for k in range(count):
+                made = make(np.random.default_rng((SEED, k, *group.encode())), words)
+                made.thumbnail((LONGEST, LONGEST))
+                made.save(target / f"{k:03}.png", compress_level=1)
+            print(group, count, flush=True)
+    for group, paths, count in sources():
+        target = folder() / "all" / group
+        if target.exists():
+            continue
+        target.mkdir(parents=True)
+        taken, rng = 0, np.random.default_rng((SEED, *group.encode()))
+        for path in paths:
+            try:
+                image = flat(path, rng)
+            except (OSError, subprocess.CalledProcessError):
+                continue  # not a picture, or one of a kind that Pillow does not read
+            if min(image.size) < SMALLEST or np.asarray(image.convert("L")).std() < 8:
+                continue
+            image.thumbnail((LONGEST, LONGEST))
+            image.save(target / f"{taken:03}.png", compress_level=1)
+            taken += 1
+            if taken == count:
+                break
+        print(group, taken, "of", len(paths), flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Graphic:
+    """One collected graphic and the package or script that it came from."""
+
+    path: Path
+    group: str
+
+
+def graphics() -> list[Graphic]:
+    """All that `collect` wrote, in a fixed order. Raises FileNotFoundError when there is nothing."""
+    found = [Graphic(p, p.parent.name) for p in sorted((folder() / "all").glob("*/*.png"))]
+    if not found:
+        raise FileNotFoundError("run `python -m models.training.graphics collect` first")
+    return found
+
+
+def as_labelled(image: Image.Image, rng: Generator) -> Image.Image:
+    """What was done to the labelled pictures that were never a JPEG: saved as one, shrunk to 512 px, saved again."""
+    image = Image.open(io.BytesIO(degrade.jpeg(image, int(rng.integers(75, 96))))).convert("RGB")
+    image.thumbnail((512, 512), Image.Resampling.LANCZOS)
+    return Image.open(io.BytesIO(degrade.jpeg(image, 84))).convert("RGB")
+
+
+def degraded(image: Image.Image, kind: str, photo: tuple[int, int] | None, rng: Generator) -> Image.Image:
+    """One of KINDS of a picture as the labelled ones are: `harsh` is half to full size and JPEG 60-70."""
+    if kind == "messenger":
+        content = degrade.messenger(image, photo, rng)
+    else:
+        image = degrade.framed(image, photo, rng)
+        side = max(degrade.SMALLEST, round(max(image.size) * rng.uniform(0.5, 1.0)))
+        content = degrade.jpeg(degrade.to_long_side(image, side, rng), int(rng.integers(60, 71)))
+    return Image.open(io.BytesIO(content)).convert("RGB")
+
+
+def sample(label: Sequence[int], group: Sequence[str]) -> list[int]:
+    """Places of at most PER_GROUP pictures of each group, drawn at random, in order."""
+    taken: dict[tuple[int, str], int] = {}
+    kept = []
+    for k in np.random.default_rng(SEED).permutation(len(label)):
+        key = (label[k], group[k])
+        taken[key] = taken.get(key, 0) + 1
+        if taken[key] <= PER_GROUP[label[k]]:
+            kept.append(int(k))
+    return sorted(kept)
+
+
+def views(which: str, kind: str) -> npt.NDArray[np.uint8]:
+    """The product's two views of one of KINDS of copies of the sampled pictures, (n, 2, 224, 224, 3) uint8, kept in
+    the cache. `which`: `labelled` or `graphics`."""
+    path = data.cache_dir() / f"guard-views-{which}-{kind}.npy"
+    if not path.exists():
+        labelled = data.items()
+        sizes = [data.size(i.path) for i in labelled if i.label == 0]
+        made = []
+        if which == "labelled":
+            for k in sample([i.label for i in labelled], [i.group for i in labelled]):
+                rng = np.random.default_rng((SEED, k, KINDS.index(kind)))
+                photo = None if labelled[k].label == 0 else sizes[int(rng.integers(len(sizes)))]
+                image = degraded(Image.fromarray(data.pixels(labelled[k].path)), kind, photo, rng)
+                made.append(two_views(canonical(np.asarray(image))))
+        else:
+            drawn = graphics()
+            for k in sample([2] * len(drawn), [g.group for g in drawn]):
+                first = np.random.default_rng((SEED, 1_000_000 + k))
+                image = as_labelled(Image.fromarray(data.pixels(drawn[k].path)), first)
+                rng = np.random.default_rng((SEED, 1_000_000 + k, KINDS.index(kind)))
+                image = degraded(image, kind, sizes[int(rng.integers(len(sizes)))], rng)
+                made.append(two_views(canonical(np.asarray(image))))
+        np.save(path, np.stack(made))
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+Floats = npt.NDArray[np.float64]
+
+
+class Trunk(nn.Module):
+    """EfficientNet-Lite0 up to its eleventh block, as ImageNet left it; pooled mean and deviation of four levels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        whole = Lite0()
+        load_imagenet(whole, imagenet_file())
+        self.stem, self.blocks = whole.stem, whole.blocks[: TAPS[-1] + 1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3, h, w) normalised pixels -> (n, 512) float32."""
+        x = self.stem(x)
+        pooled: list[Tensor] = []
+        for k, block in enumerate(self.blocks):
+            x = block(x)
+            if k in TAPS:
+                flat = x.flatten(2)
+                mean = flat.mean(2)
+                pooled += [mean, ((flat - mean.unsqueeze(2)).square().mean(2) + 1e-6).sqrt()]
+        return torch.cat(pooled, 1)
+
+
+def write_graph(net: nn.Module, target: Path) -> onnxruntime.InferenceSession:
+    """The network as ONNX, input `pixels`, output `logits`, and a session on it with one thread."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the older exporter is deprecated; it needs no further package and folds norms
+        torch.onnx.export(
+            net.eval(), (torch.zeros(2, 3, SIDE, SIDE),), str(target), input_names=["pixels"], output_names=["logits"],
+            dynamic_axes={"pixels": {0: "n"}, "logits": {0: "n"}}, dynamo=False, opset_version=17,
+        )  # fmt: skip
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(target), options, providers=["CPUExecutionProvider"])
+
+
+def features(which: str, kind: str) -> Floats:
+    """The trunk's features of both views, (n, 1024), kept in the cache."""
+    path = data.cache_dir() / f"guard-features-{which}-{kind}.npy"
+    if not path.exists():
+        session = write_graph(Trunk(), data.cache_dir() / "guard-trunk.onnx")
+        rows = [session.run(None, {"pixels": halved(np.asarray(v))})[0].ravel() for v in views(which, kind)]
+        np.save(path, np.stack(rows).astype(np.float32))
+    return np.asarray(np.load(path), np.float64)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Features (n, d) of each kind of copy; `label` 0 photograph, 1 generated, 2 graphic; group and fold of each."""
+
+    features: dict[str, Floats]
+    label: npt.NDArray[np.int64]
+    group: npt.NDArray[np.str_]
+    fold: npt.NDArray[np.int64]
+
+
+def examples() -> Examples:
+    """The sampled labelled pictures, then the graphics. Raises KeyError for a group of graphics that has no fold."""
+    labelled, drawn = data.items(), graphics()
+    labelled = [labelled[k] for k in sample([i.label for i in labelled], [i.group for i in labelled])]
+    drawn = [drawn[k] for k in sample([2] * len(drawn), [g.group for g in drawn])]
+    return Examples(
+        {kind: np.concatenate([features("labelled", kind), features("graphics", kind)]) for kind in KINDS},
+        np.array([i.label for i in labelled] + [2] * len(drawn)),
+        np.array([i.group for i in labelled] + [g.group for g in drawn]),
+        np.array([i.fold for i in labelled] + [FOLD_OF[g.group] for g in drawn]),
+    )
+
+
+def fit(seen: Examples, chosen: npt.NDArray[np.bool_]) -> Floats:
+    """Coefficients (d + 1,) from every kind of copy of the chosen pictures.
+
+    Graphics weigh as much as all others; a third as much as the photographs do the generated pictures, since they are
+    to be let through as well. Within each class a group weighs by the square root of its size.
+    """
+    label, group = seen.label[chosen], seen.group[chosen]
+    sizes = {g: (group == g).sum() for g in np.unique(group)}
+    weight = np.array([sizes[g] ** -0.5 for g in group])
+    for value, share in ((0, 0.375), (1, 0.125), (2, 0.5)):
+        weight[label == value] *= share / weight[label == value].sum()
+    x = np.concatenate([seen.features[kind][chosen] for kind in KINDS])
+    y, w = np.tile((label == 2).astype(np.int64), len(KINDS)), np.tile(weight, len(KINDS)) / len(KINDS)
+    mean, scale = x.mean(0), x.std(0) + 1e-6
+    z = ((x - mean) / scale).astype(np.float32)
+    first = z[: len(label)]
+    axes = np.linalg.eigh(first.T @ first)[1][:, -AXES:]
+    beta = metrics.logistic((z @ axes).astype(np.float64), y, w, RIDGE)
+    wide = axes @ beta[:-1] / scale
+    return np.append(wide, beta[-1] - mean @ wide)
+
+
+def out_of_fold(seen: Examples) -> dict[str, Floats]:
+    """Logits (n,) of each kind of copy, each picture's by a probe that saw none of its group or fold."""
+    scores = {kind: np.zeros(len(seen.label)) for kind in KINDS}
+    for f in range(data.FOLDS):
+        beta = fit(seen, seen.fold != f)
+        for kind, out in scores.items():
+            out[seen.fold == f] = seen.features[kind][seen.fold == f] @ beta[:-1] + beta[-1]
+    return scores
+
+
+def threshold(scores: dict[str, Floats], seen: Examples, chosen: npt.NDArray[np.bool_]) -> float:
+    """The logit that at most REAL_RATE of the chosen photographs and GENERATED_RATE of the generated pictures exceed,
+    over all kinds of copies."""
+    found = []
+    for value, rate in ((0, REAL_RATE), (1, GENERATED_RATE)):
+        ranked = np.sort(np.concatenate([s[chosen & (seen.label == value)] for s in scores.values()]))[::-1]
+        found.append(float(ranked[int(rate * len(ranked))]))
+    return max(found)
+
+
+def rates(scores: Floats, seen: Examples, limits: Floats, draws: int) -> dict[str, Any]:
+    """Figures of one kind of copy; `limits` (n,) is the threshold that holds for each picture."""
+    over = scores > limits
+    graphic = seen.label == 2
+    groups = {str(g): round(float(over[seen.group == g].mean()), 4) for g in np.unique(seen.group[graphic])}
+    sources = {
+        str(g): round(float(over[seen.group == g].mean()), 4)
+        for g in np.unique(seen.group[~graphic])
+        if over[seen.group == g].any()
+    }
+    labels = graphic.astype(np.int64)
+    return {
+        "auc": round(metrics.auc(scores, labels), 4),
+        "auc_interval": metrics.interval(metrics.auc, scores, labels, draws=draws),
+        "photographs_rejected": round(float(over[seen.label == 0].mean()), 4),
+        "generated_rejected": round(float(over[seen.label == 1].mean()), 4),
+        "graphics_rejected": round(float(over[graphic].mean()), 4),
+        "graphics_rejected_mean_of_groups": round(float(np.mean(list(groups.values()))), 4),
+        "per_group": groups,
+        "rejected_per_source": sources,
+    }
+
+
+def evaluate(seen: Examples, draws: int = 200) -> tuple[dict[str, Any], float]:
+    """All figures of the card, and the shipped threshold on the logit."""
+    scores, everything = out_of_fold(seen), np.ones(len(seen.label), bool)
+    shipped = threshold(scores, seen, everything)
+    nested = np.zeros(len(seen.label))
+    for f in range(data.FOLDS):
+        nested[seen.fold == f] = threshold(scores, seen, seen.fold != f)
+    figures: dict[str, Any] = {
+        "seed": SEED,
+        "folds": data.FOLDS,
+        "counts": {
+            name: int((seen.label == k).sum()) for k, name in enumerate(("photographs", "generated", "graphics"))
+        },
+        "pictures": {str(g): int((seen.group == g).sum()) for g in np.unique(seen.group[seen.label == 2])},
+        "shipped": {kind: rates(s, seen, np.full(len(s), shipped), draws) for kind, s in scores.items()},
+        "nested": {kind: rates(s, seen, nested, draws) for kind, s in scores.items()},
+    }
+    np.savez(data.cache_dir() / "guard-scores.npz", shipped=shipped, **scores)
+    return figures, shipped
+
+
+def entry(target: Path) -> str:
+    """The manifest entry's TOML."""
+    content = target.read_bytes()
+    return "\n".join(
+        [
+            "# guard: written by models/training/graphics.py",
+            "[[model]]",
+            'id = "guard"',
+            f'file = "{target.name}"',
+            f'sha256 = "{hashlib.sha256(content).hexdigest()}"',
+            f"bytes = {len(content)}",
+            'licence = "AGPL-3.0-or-later"',
+            'derived_from = "EfficientNet-Lite0 ImageNet weights (Google, Apache-2.0), its first blocks, with a probe"',
+            'preprocess = "guard-two-views/1"',
+            'outputs = ["logits"]',
+            'golden = "tests/golden/guard.json"',
+            f'input = [{{ name = "pixels", shape = ["n", 3, {SIDE}, {SIDE}] }}]',
+            "# end of guard",
+        ]
+    )
+
+
+def golden(target: Path) -> list[dict[str, Any]]:
+    """What the shipped file says of the pictures that are made of arithmetic, for a test."""
+    session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
+    cases = []
+    for picture in export.golden_pictures():
+        (added,) = session.run(None, {"pixels": guard_two_views(picture)})
+        digest = hashlib.sha256(picture.tobytes()).hexdigest()
+        cases.append({"picture_sha256": digest, "logit": round(float(np.trace(added)), 4)})
+    return cases
+
+
+def render(figures: Mapping[str, Any]) -> str:
+    """All figures as Markdown."""
+    counts, kinds = figures["counts"], list(figures["nested"])
+    lines = [
+        f"Out of fold ({figures['folds']} folds, every source, generator and group of graphics held out once): "
+        f"{counts['photographs']} photographs, {counts['generated']} generated pictures, {counts['graphics']} "
+        f"graphics. Seed {figures['seed']}. Each fold under a threshold set on the other folds; in brackets under the "
+        "shipped one, which was set on these pictures.",
+        "",
+        f"| | {' | '.join(kinds)} |",
+        f"| --- |{' --- |' * len(kinds)}",
+    ]
+    for name, key in (
+        ("photographs turned away", "photographs_rejected"),
+        ("generated pictures turned away", "generated_rejected"),
+        ("graphics turned away", "graphics_rejected"),
+        ("the same, mean of groups", "graphics_rejected_mean_of_groups"),
+    ):
+        cells = [f"{figures['nested'][k][key]:.2%} ({figures['shipped'][k][key]:.2%})" for k in kinds]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    areas = [figures["nested"][k] for k in kinds]
+    cells = [f"{c['auc']:.3f} ({c['auc_interval'][0]:.3f}–{c['auc_interval'][1]:.3f})" for c in areas]
+    lines += [f"| AUC, graphics against the rest | {' | '.join(cells)} |", ""]
+    lines += [f"| group of graphics | pictures | {' | '.join(kinds)} |", f"| --- | --- |{' --- |' * len(kinds)}"]
+    for group, count in figures["pictures"].items():
+        cells = [f"{figures['nested'][k]['per_group'][group]:.0%}" for k in kinds]
+        lines.append(f"| {group} | {count} | {' | '.join(cells)} |")
+    names = sorted({g for k in kinds for g in figures["nested"][k]["rejected_per_source"]})
+    lines += ["", f"| source or generator, where any is turned away | {' | '.join(kinds)} |"]
+    lines.append(f"| --- |{' --- |' * len(kinds)}")
+    for name in names:
+        cells = [f"{figures['nested'][k]['rejected_per_source'].get(name, 0):.1%}" for k in kinds]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def shown(text: str) -> str:
+    """The figures that a card shows. Raises ValueError when it has no place for them."""
+    if BEGIN not in text or END not in text:
+        raise ValueError("the card has no place for figures")
+    return text.split(BEGIN, 1)[1].split(END, 1)[0].strip()
+
+
+def main() -> None:
+    """Evaluates, fits on everything, and writes the model, its entry, its golden values and its card."""
+    seen, models = examples(), data.ROOT / "models"
+    figures, shipped = evaluate(seen)
+    beta = fit(seen, np.ones(len(seen.label), bool))
+    beta[-1] -= shipped
+    target = models / "guard.onnx"
+    session = write_graph(Probe(Trunk(), torch.from_numpy(beta.astype(np.float32))), target)
+    expected = float(features("graphics", KINDS[0])[0] @ beta[:-1] + beta[-1])
+    found = float(np.trace(session.run(None, {"pixels": halved(np.asarray(views("graphics", KINDS[0])[0]))})[0]))
+    if abs(found - expected) > 0.01:
+        raise RuntimeError(f"the graph says {found}, the probe {expected}")
+    export.write_entry(models / "manifest.toml", entry(target))
+    (data.ROOT / "tests/golden/guard.json").write_text(json.dumps(golden(target), indent=1) + "\n", encoding="utf-8")
+    (models / "cards/guard.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    card = models / "cards/guard.md"
+    text = card.read_text(encoding="utf-8")
+    shown(text)
+    before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
+    card.write_text(f"{before}{BEGIN}\n{render(figures)}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["collect"]:
+        collect()
+    else:
+        main()
