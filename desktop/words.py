@@ -55,6 +55,7 @@ DETECTORS: Mapping[str, str] = {
     "declared_metadata": "Declared in the metadata",
     "generation_parameters": "Generation settings in the file",
     "watermark": "Invisible watermark",
+    "visible_mark": "Visible mark of a generator",
     "camera_exif": "Camera information (only a hint)",
     "generated": "Learned detector: whole picture",
     "face_swap": "Learned detector: faces",
