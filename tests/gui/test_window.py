@@ -24,7 +24,7 @@ from tests.gui.fakes import FakeEngine
 
 
 def wait_done(qtbot: QtBot, window: MainWindow) -> None:
-    qtbot.waitUntil(lambda: not window.session.busy, timeout=10_000)
+    qtbot.waitUntil(lambda: not window.session.busy, timeout=100_000)
 
 
 def texts(widget: object) -> str:
