@@ -17,7 +17,7 @@ from PIL import Image, ImageStat
 from detectors import quality
 from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Role, State
-from detectors.inference import sessions
+from detectors.inference import guard, sessions
 from detectors.inference.manifest import REMEDY, ModelEntry, bands, entry
 from detectors.inference.preprocess import PREPROCESS, canonical
 
@@ -70,6 +70,8 @@ class Generated:
         small = picture.once("canonical", lambda: canonical(picture.rgb))
         if ImageStat.Stat(small.convert("L")).stddev[0] < FLAT:
             return self._finding(State.NOT_APPLICABLE, None, BLANK)
+        if graphic := guard.not_a_photograph(picture):
+            return self._finding(State.NOT_APPLICABLE, None, graphic.says, {"graphic": graphic.score})
         limits, model = bands(profile), entry(MODELS[profile])
         score, raw = _score(model, small)
         details: dict[str, Any] = {"raw": raw, "thresholds": {"likely": limits.likely, "clear": limits.clear}}
