@@ -1,0 +1,216 @@
+"""Self-blends change a face or its surroundings, classes are degraded alike, videos stay together, the card is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from detectors.finding import Profile
+from detectors.inference import manifest
+from detectors.inference.faces import SIDE, square
+from models.training import face_card, self_blend
+
+CARDS = Path(__file__).resolve().parents[2] / "models/cards"
+BOX = (60.0, 50.0, 90.0, 100.0)
+
+
+def portrait(seed: int = 0, width: int = 210, height: int = 200) -> npt.NDArray[np.uint8]:
+    """Soft colours with grain, as a stand-in for a photograph of a face."""
+    rng = np.random.default_rng(seed)
+    soft = Image.fromarray(rng.integers(60, 200, (12, 12, 3), np.uint8)).resize((width, height))
+    return np.clip(np.asarray(soft, np.float64) + rng.normal(0, 6, (height, width, 3)), 0, 255).astype(np.uint8)
+
+
+# Self-blends ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_mask_covers_part_of_the_face_and_never_the_corners(seed: int) -> None:
+    m = self_blend.mask((210, 200), BOX, np.random.default_rng(seed))
+    assert m.shape == (200, 210, 1)
+    assert m.min() == 0
+    assert 0.3 < m.max() <= 1
+    inside = m[50:150, 60:150].sum()
+    assert inside > 0.6 * m.sum()
+    assert m[:10, :10].max() == 0
+    assert m[-10:, -10:].max() == 0
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_blend_is_seeded_and_changes_the_face_or_its_surroundings(other: bool) -> None:
+    patch, second = portrait(), (portrait(9), (50.0, 60.0, 80.0, 90.0)) if other else None
+    around = []
+    for seed in range(16):
+        made = [self_blend.blended(patch, BOX, np.random.default_rng(seed), second) for _ in range(2)]
+        assert np.array_equal(*made)
+        change = np.abs(made[0].astype(int) - patch).mean(2)
+        around.append(change[:10, :10].max() > 0)
+        assert around[-1] or change[60:140, 70:140].max() > 2
+    # Another face is always put inside; a face is blended onto itself both ways, so neither look alone is the sign.
+    assert set(around) == ({False} if other else {False, True})
+
+
+def test_another_face_lands_on_the_box_with_its_colours() -> None:
+    patch = portrait()
+    bright = np.full((120, 120, 3), 20, np.uint8)
+    bright[30:90, 20:70] = portrait(4, 50, 60) // 3 + 150
+    image = np.asarray(self_blend.fitted((bright, (20.0, 30.0, 50.0, 60.0)), patch, BOX), np.float64)
+    assert image.shape == patch.shape
+    place = (slice(80, 130), slice(80, 130))
+    assert image[place].mean((0, 1)) == pytest.approx(patch[place].mean((0, 1)), abs=12)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_classes_are_degraded_alike(seed: int) -> None:
+    patch = portrait()
+    both = self_blend.degraded([patch, patch], BOX, SIDE, np.random.default_rng(seed))
+    assert both.shape == (2, SIDE, SIDE, 3)
+    assert np.array_equal(both[0], both[1])
+    other = self_blend.degraded([patch], BOX, SIDE, np.random.default_rng(seed + 100))
+    assert not np.array_equal(both[0], other[0])
+
+
+# The card -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def figures() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((CARDS / "face_swap.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_card_shows_the_measured_figures(figures: dict[str, Any]) -> None:
+    text = (CARDS / "face_swap.md").read_text(encoding="utf-8")
+    assert face_card.shown(text) == face_card.render(figures)
+    figures["steps"]["self-blends alone, no swap ever seen"]["auc"] += 0.01
+    assert face_card.shown(text) != face_card.render(figures)
+    with pytest.raises(ValueError, match="no place"):
+        face_card.shown("no markers here")
+
+
+def test_manifest_carries_the_measured_operating_point(figures: dict[str, Any]) -> None:
+    for profile in (Profile.FAST, Profile.THOROUGH):
+        bands = manifest.bands(profile, "face_swap")
+        assert {k: getattr(bands, k) for k in figures["bands"]} == figures["bands"]
+    calibration = manifest.entry("face-swap").calibration
+    assert calibration is not None
+    assert list(calibration.raw) == figures["calibration"]["raw"]
+    assert list(calibration.probability) == figures["calibration"]["probability"]
+
+
+def test_figures_keep_their_promises(figures: dict[str, Any]) -> None:
+    for copy in figures["shipped"].values():
+        assert copy["photographs_likely"] <= 0.002
+        assert copy["video_reals_likely"] <= 0.002
+    assert figures["leak_auc"] < 0.65
+    assert figures["calibration_error"] <= 0.05
+    assert sum(g["pictures"] for g in figures["held_out_sources"].values()) == figures["held_out"] > 300
+
+
+# What needs PyTorch ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recipe() -> Any:
+    pytest.importorskip("torch", reason="training needs the extra `train`")
+    pytest.importorskip("onnx", reason="training needs the extra `train`")
+    from models.training import face_swap
+
+    return face_swap
+
+
+def test_crops_of_one_scene_stay_in_one_fold(recipe: Any, tmp_path: Path) -> None:
+    paths = []
+    for scene in range(12):
+        for k in range(1 + scene % 3):
+            pixels = portrait(scene, 224, 224)
+            pixels[70:150, 80:140] = portrait(100 + k, 60, 80)  # another face in the same surroundings
+            paths.append(tmp_path / f"{scene}-{k}.png")
+            Image.fromarray(pixels).save(paths[-1])
+    scene = recipe.scenes(paths)
+    names = [p.name.split("-")[0] for p in paths]
+    assert len(set(scene)) == 12
+    assert all((scene[a] == scene[b]) == (names[a] == names[b]) for a in range(len(paths)) for b in range(len(paths)))
+    fold = recipe.folds_of(scene)
+    assert set(fold) == set(range(recipe.FOLDS))
+    assert all(len(set(fold[scene == s])) == 1 for s in set(scene))
+
+
+def test_no_held_out_source_shares_a_site_with_one_that_is_learnt_from(recipe: Any) -> None:
+    from models.training import data
+
+    try:
+        base = data.shared()
+    except FileNotFoundError as e:
+        pytest.skip(str(e))
+    rows = (base / "data/images/labels.csv").read_text(encoding="utf-8").splitlines()
+    columns = rows[0].split(",")
+    known = [dict(zip(columns, r.split(","), strict=False)) for r in rows[1:]]
+    sites = [
+        {r["repo"] for r in known if r["kind"] == "real" and (r["group"] in recipe.HELD_OUT) is w}
+        for w in (True, False)
+    ]
+    assert sites[0]
+    assert not sites[0] & sites[1]
+
+
+def test_the_worst_face_stands_for_its_picture(recipe: Any) -> None:
+    scores = np.array([0.1, -2.0, 3.0, 0.5])
+    assert recipe.worst(scores, np.array([0, 1, 1, 2])).tolist() == [0.1, 3.0, 0.5]
+
+
+def test_calibration_weighs_both_classes_alike_and_must_rise(recipe: Any) -> None:
+    rng = np.random.default_rng(2)
+    raw, y = np.concatenate([rng.normal(2, 1, 300), rng.normal(0, 1, 3000)]), np.repeat([1, 0], [300, 3000])
+    table = recipe.calibration(raw, y)
+    p = np.interp([1.0, 3.0, -1.0], table["raw"], table["probability"])
+    assert p == pytest.approx([0.5, 0.98, 0.02], abs=0.03)
+    with pytest.raises(ValueError, match="fall"):
+        recipe.calibration(-raw, y)
+
+
+def test_thresholds_keep_the_budget_on_every_kind_of_copy(recipe: Any) -> None:
+    rng = np.random.default_rng(3)
+    copies = [rng.random(2000) * 0.8, rng.random(2000)]
+    found = recipe.thresholds(copies)
+    assert all((p >= found["likely"]).mean() <= recipe.BUDGET for p in copies)
+    assert all((p >= found["clear"]).mean() <= recipe.INCONCLUSIVE for p in copies)
+    assert found["clear"] < found["likely"]
+
+
+def test_a_patch_keeps_the_face_where_its_box_says(recipe: Any) -> None:
+    rgb = np.zeros((700, 900, 3), np.uint8)
+    rgb[200:500, 300:560] = 200
+    pixels, box = recipe.patch(rgb, (300.0, 200.0, 260.0, 300.0))
+    assert max(box[2:]) == pytest.approx(self_blend.LARGEST)
+    x, y, w, h = (round(v) for v in box)
+    assert pixels[y + 3 : y + h - 3, x + 3 : x + w - 3].min() > 190
+    assert pixels[: y - 3].max() < 10
+
+
+def test_onnx_equals_torch_and_the_check_can_fail(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    net = recipe.FaceNetwork().eval()
+    assert recipe.write_model(net, tmp_path / "net.onnx").shape == (3, 1)
+    monkeypatch.setattr(recipe, "TOLERANCE", -1.0)
+    with pytest.raises(RuntimeError, match="differs"):
+        recipe.write_model(net, tmp_path / "net.onnx")
+
+
+def test_saved_again_keeps_faces_large_enough(recipe: Any, tmp_path: Path) -> None:
+    path = tmp_path / "photograph.jpg"
+    Image.fromarray(portrait(1, 400, 300)).save(path)
+    item = recipe.Item(path, "real", "g", "r", ((100.0, 80.0, 70.0, 90.0),), 0)
+    first, again = recipe.saved_again(item), recipe.saved_again(item)
+    assert np.array_equal(first, again)
+    assert first.shape == (1, SIDE, SIDE, 3)
+    plain = square(np.asarray(Image.open(path)), item.boxes[0])
+    assert 1 < np.abs(first[0].astype(int) - plain).mean() < 40
