@@ -302,7 +302,11 @@ def figures(fast: probes.Fast, thorough: probes.Thorough, measured: Mapping[str,
         own = measured[model]
         likely = raw_at(own["calibration"], own["bands"]["likely"])
         labels = y[: len(scores[ORIGINAL])]
-        found[name] = {"per_class": len(labels) // 2, "cells": cell_figures(scores, labels, likely)}
+        found[name] = {
+            "per_class": len(labels) // 2,
+            "likely": own["bands"]["likely"],
+            "cells": cell_figures(scores, labels, likely),
+        }
     return found
 
 

@@ -77,3 +77,11 @@ def test_diagram_shows_the_rows_beside_it(path: Path) -> None:
         pytest.skip("no rows in this card")
     assert diagrams.path(path).read_text(encoding="utf-8") == diagrams.svg(drawn)
     assert diagrams.path(path).name in path.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_the_grid_was_read_under_the_shipped_thresholds() -> None:
+    figures = json.loads((ROOT / "models/cards/generated.json").read_text(encoding="utf-8"))
+    if "grid" not in figures:
+        pytest.skip("no grid in this card")
+    for name, model in (("fast", "generated-lite0"), ("thorough", "generated-clip")):
+        assert figures["grid"][name]["likely"] == figures[model]["bands"]["likely"], "run models.training.grid again"
