@@ -148,16 +148,16 @@ def fresh() -> Iterator[None]:
     m._file.cache_clear()
 
 
-SWAP = """
+OTHER = """
 [[model]]
-id = "face-swap"
-file = "face-swap.onnx"
+id = "planted"
+file = "planted.onnx"
 sha256 = "{}"
 bytes = 1
 licence = "x"
 derived_from = "x"
 preprocess = "x/1"
-detector = "face_swap"
+detector = "planted"
 outputs = ["logits"]
 input = []
 calibration = {{ raw = [0, 1], probability = [0.1, 0.9] }}
@@ -176,13 +176,18 @@ by_quality = {{ small = {{ false_positive_rate = 0.01, recall = 0.4, miss_rate =
 
 @pytest.mark.usefixtures("fresh")
 def test_an_entry_without_a_profile_serves_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    planted(tmp_path, monkeypatch, ("# generated-lite0", SWAP + "# generated-lite0"))
-    fast, thorough = (m.operating_points(p) for p in (Profile.FAST, Profile.THOROUGH))
-    assert set(fast) == set(thorough) == {"generated", "face_swap"}
-    assert fast["face_swap"] == thorough["face_swap"] == m.bands(Profile.FAST, "face_swap")
+    planted(
+        tmp_path,
+        monkeypatch,
+        ("[fusion]", "[fusion]\nplanted = 0.125"),
+        ("# generated-lite0", OTHER + "# generated-lite0"),
+    )
+    fast, thorough = (m.operating_points(p) for p in CHECKS)
+    assert set(fast) & set(thorough) >= {"generated", "planted"}
+    assert fast["planted"] == thorough["planted"] == m.bands(Profile.FAST, "planted")
     assert fast["generated"] != thorough["generated"]
-    assert fast["face_swap"].weight == m.fusion()["face_swap"]
-    assert fast["face_swap"].by_quality["small"].n_real == 9
+    assert fast["planted"].weight == m.fusion()["planted"] == 0.125
+    assert fast["planted"].by_quality["small"].n_real == 9
 
 
 @pytest.mark.usefixtures("fresh")
