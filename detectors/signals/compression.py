@@ -84,7 +84,9 @@ def borders(grey: Floats) -> tuple[float, tuple[int, int]]:
         mean = np.array([sharper[phase == p].mean() for p in range(BLOCK)])
         spread = np.median([sharper[phase == p].std() / np.sqrt((phase == p).sum()) for p in range(BLOCK)])
         best = int(mean.argmax())
-        strength.append(float((mean[best] - np.median(np.delete(mean, best))) / np.sqrt(1.2 * spread**2 + 1e-6)))
+        # resizing can leave a pattern that repeats after 4 px as well; block borders do not
+        rest = max(float(np.median(np.delete(mean, best))), float(mean[(best + BLOCK // 2) % BLOCK]))
+        strength.append(float((mean[best] - rest) / np.sqrt(1.2 * spread**2 + 1e-6)))
         place.append(best)
     return min(strength), (place[0], place[1])
 
