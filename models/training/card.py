@@ -1,13 +1,25 @@
-"""The figures in models/cards/generated.md, rendered from models/cards/generated.json. Standard library only."""
+"""The figures in models/cards/generated.md, rendered from models/cards/generated.json. Needs no PyTorch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from models.training import grid, groups, peers
+
 BEGIN, END = "<!-- figures: written by models/training/evaluate.py -->", "<!-- end of figures -->"
-COPIES = {"messenger": "fast, degraded", "untouched": "fast, untouched", "thorough": "thorough, degraded"}
+COPIES = {
+    "messenger": "fast, degraded",
+    "untouched": "fast, untouched",
+    "thorough": "thorough, degraded",
+    "cascade": "cascade, degraded",
+}
+BLOCKS = {  # figures that commands of their own measure, after `evaluate`
+    "grid": ("Degraded in fourteen ways", grid.render),
+    "groups": ("Who is in the photographs", groups.render),
+    "peer": ("Beside another tool", peers.render),
+}
 
 
 def _interval(values: list[float]) -> str:
@@ -16,6 +28,11 @@ def _interval(values: list[float]) -> str:
 
 def _percent(value: float) -> str:
     return f"{value * 100:.1f} %"
+
+
+def _or_dash(values: Mapping[str, float], group: str, shown_as: Callable[[float], str]) -> str:
+    """A group's figure, or a dash where too few of its pictures are in the column."""
+    return shown_as(values[group]) if group in values else "–"
 
 
 def _row(first: str, cells: list[str]) -> str:
@@ -28,9 +45,8 @@ def render(figures: Mapping[str, Any]) -> str:
     fast, thorough = (figures[model]["bands"] for model in ("generated-lite0", "generated-clip"))
     lines = [
         f"Out of fold ({figures['folds']} folds, every generator and every source held out once): "
-        f"{figures['synthetic']} synthetic pictures and {figures['real']} photographs, matched for size out of "
-        f"{figures['trained_on']}. Seed {figures['seed']}. "
-        "Intervals: 95 %, resampling pictures.",
+        f"{figures['synthetic']} synthetic pictures and {figures['real']} photographs; untouched copies on a subset "
+        f"matched for size. Seed {figures['seed']}. Intervals: 95 %, resampling pictures.",
         "",
         _row("", [name for kind, name in COPIES.items() if kind in figures]),
         _row("---", ["---"] * len(columns)),
@@ -51,13 +67,16 @@ def render(figures: Mapping[str, Any]) -> str:
         "",
         f"Operating points: `likely_synthetic` from {fast['likely']} (fast) and {thorough['likely']} (thorough), "
         f"`no_signs` below {fast['clear']} and {thorough['clear']}. They were set on these pictures, which flatters "
-        "the rates above. With each fold under thresholds set on the other folds, as the product states them "
-        f"(degraded, fast and thorough): {_percent(fast['false_positive_rate'])} and "
-        f"{_percent(thorough['false_positive_rate'])} of photographs in `likely_synthetic`, "
-        f"{_percent(fast['recall'])} and {_percent(thorough['recall'])} of "
-        f"synthetic pictures; {_percent(fast['miss_rate'])} and {_percent(thorough['miss_rate'])} of those in "
-        "`no_signs`. "
-        f"Size and encoder traces alone (short side, JPEG tables of the degraded copies): AUC "
+        "the rates above. With each fold under thresholds set on the other folds, as the product states them:",
+        "",
+        "| degraded, nested | pictures | photographs in `likely_synthetic` | synthetic there | and in `no_signs` |",
+        "| --- | --- | --- | --- | --- |",
+        *_nested("fast", fast),
+        *_nested("thorough", thorough),
+        *_nested("cascade", figures["cascade_rates"]),
+        "",
+        f"The cascade clears {_percent(figures['cascade_rates']['cleared_real'])} of photographs with the fast check "
+        f"alone. Size, shape and encoder traces alone (short side, aspect, JPEG tables of the degraded copies): AUC "
         f"{figures['leak_auc']:.3f}.",
         "",
         "| step, messenger-degraded | AUC | recall at 1 % | at 5 % |",
@@ -72,7 +91,7 @@ def render(figures: Mapping[str, Any]) -> str:
     ]
     first = columns[0]
     for g, _ in sorted(first["auc_per_generator"].items(), key=lambda kv: kv[1]):
-        cells = [f"{c['auc_per_generator'][g]:.3f}" for c in columns]
+        cells = [_or_dash(c["auc_per_generator"], g, "{:.3f}".format) for c in columns]
         lines.append(_row(g, [str(first["pictures"][g]), *cells]))
     lines += [
         "",
@@ -80,9 +99,27 @@ def render(figures: Mapping[str, Any]) -> str:
         _row("---", ["---"] * (1 + len(columns))),
     ]
     for g, _ in sorted(first["false_positive_rate_per_source"].items(), key=lambda kv: -kv[1]):
-        cells = [_percent(c["false_positive_rate_per_source"][g]) for c in columns]
+        cells = [_or_dash(c["false_positive_rate_per_source"], g, _percent) for c in columns]
         lines.append(_row(g, [str(first["pictures"][g]), *cells]))
+    for key, (title, block) in BLOCKS.items():
+        if key in figures:
+            lines += ["", f"### {title}", "", block(figures[key])]
     return "\n".join(lines)
+
+
+def _nested(name: str, bands: Mapping[str, Any]) -> list[str]:
+    """A row of rates, and one for each class of quality."""
+    rows = {name: bands, **{f"{name}, {quality}": own for quality, own in bands.get("by_quality", {}).items()}}
+    return [
+        _row(
+            first,
+            [
+                f"{r['n_real']} + {r['n_synthetic']}",
+                *(_percent(r[k]) for k in ("false_positive_rate", "recall", "miss_rate")),
+            ],
+        )
+        for first, r in rows.items()
+    ]
 
 
 def shown(text: str) -> str:

@@ -16,20 +16,27 @@ import numpy.typing as npt
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDS = 3
-FOLD_OF = {  # every generator and every real source is held out once; look-alikes and shared sites stay together
-    **dict.fromkeys(
-        ("stylegan2-tpdne", "stable-diffusion-2.1", "gpt-image-1", "gpt-4o-image", "sdxl", "assorted", "kolors"), 0
-    ),
-    **dict.fromkeys(("unknown-real-or-ai-game", "stable-diffusion-3", "nano-banana-pro", "stable-diffusion-1.5"), 1),
-    **dict.fromkeys(("sdxl-realvisxl-turbo", "flux.1-dev", "flux.1-schnell", "dall-e-2", "stable-diffusion-1.x"), 2),
-    **dict.fromkeys(("ffhq_real_faces", "fossasia_2016", "fossasia_2017", "fossasia_2018", "fossasia_gci_mentors"), 0),
-    **dict.fromkeys(("thailand_mps", "metadata_extractor", "india_bvpcsi", "exif_samples", "assorted_real"), 0),
-    **dict.fromkeys(("real-or-ai-game", "website_templates", "website_templates_b", "website_templates_c"), 1),
-    **dict.fromkeys(("imagenet_samples", "djangogirls_global", "fab13_event_2017", "fab13_artists_2017"), 1),
-    **dict.fromkeys(("latam_metadocencia", "pyheif_tests"), 1),
-    **dict.fromkeys(("pirati_praha_news", "pirati_praha_people", "pirati_stredocesky_news", "pirati_praha_2014"), 2),
-    **dict.fromkeys(("18f_team", "18f_blog", "bsds500", "geomundus_2018", "imd2020", "writethedocs_events"), 2),
+SMALLEST = 128  # px, short side: 102 thumbnails of one site are left out, since once degraded nothing of them is left
+FOLDS = 8
+FOSSASIA = ("fossasia_2016", "fossasia_2017", "fossasia_2018", "fossasia_gci_mentors")
+PIRATI = ("pirati_praha_news", "pirati_praha_people", "pirati_stredocesky_news", "pirati_praha_2014")
+SMALL_EVENTS = ("fab13_event_2017", "fab13_artists_2017", "writethedocs_events", "assorted_real")
+# Every generator and every real source is held out once; families of generators, look-alikes and shared sites together.
+FOLD_OF = {
+    group: fold
+    for fold, groups in enumerate(
+        (
+            ("stylegan2-tpdne", "ffhq_real_faces", "thailand_mps", "india_bvpcsi"),
+            ("stable-diffusion-1.x", "stable-diffusion-1.5", "stable-diffusion-2.1", "imagenet_samples", "bsds500"),
+            ("unknown-real-or-ai-game", "real-or-ai-game", "latam_metadocencia", "pyheif_tests"),
+            ("stable-diffusion-3", "website_templates", "website_templates_b", "website_templates_c"),
+            ("sdxl-realvisxl-turbo", "sdxl", "kolors", *FOSSASIA),
+            ("flux.1-dev", "flux.1-schnell", *PIRATI),
+            ("gpt-4o-image", "gpt-image-1", "dall-e-2", "18f_team", "18f_blog", "metadata_extractor", "exif_samples"),
+            ("nano-banana-pro", "assorted", "djangogirls_global", "geomundus_2018", "imd2020", *SMALL_EVENTS),
+        )
+    )
+    for group in groups
 }
 
 
@@ -68,7 +75,14 @@ def items() -> list[Item]:
     with (base / "labels.csv").open(encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f))
     kept = [r for r in rows if r["kind"] in ("real", "generated") and r["group"] != "dfdc"]
-    return [Item(base / r["file"], int(r["label"]), r["group"], r["repo"], FOLD_OF[r["group"]]) for r in kept]
+    found = [Item(base / r["file"], int(r["label"]), r["group"], r["repo"], FOLD_OF[r["group"]]) for r in kept]
+    return [i for i in found if min(size(i.path)) >= SMALLEST]
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height, px."""
+    with Image.open(path) as image:
+        return image.size
 
 
 def training_items(all_items: list[Item], held_out: int | None) -> list[int]:
@@ -101,18 +115,9 @@ def size_matched(bins: npt.NDArray[np.int64], label: npt.NDArray[np.int64], seed
     return np.sort(np.concatenate(kept))
 
 
-def size_weights(
-    bins: npt.NDArray[np.int64], label: npt.NDArray[np.int64], weight: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """The weights, changed so that in every bin of size both classes weigh the same. Sums to 1."""
-    out = np.zeros_like(weight)
-    for b in np.unique(bins):
-        both = [(bins == b) & (label == y) for y in (0, 1)]
-        mass = min(weight[k].sum() for k in both)
-        for k in both:
-            if mass > 0:
-                out[k] = weight[k] * mass / weight[k].sum()
-    return out / out.sum()
+def short_sides(all_items: list[Item]) -> npt.NDArray[np.int64]:
+    """Short side of each picture, px (n,)."""
+    return np.array([min(size(i.path)) for i in all_items])
 
 
 def group_weights(chosen: list[Item]) -> npt.NDArray[np.float64]:

@@ -26,7 +26,7 @@ from detectors.finding import Profile
 from detectors.inference.preprocess import PREPROCESS
 from detectors.signals.generated import MODELS
 from models.training import data
-from models.training.network import ClassTokens, Lite0, Probe
+from models.training.network import Lite0, Probe, Tokens
 
 FAST, THOROUGH = MODELS[Profile.FAST], MODELS[Profile.THOROUGH]
 PROFILES = {model: profile for profile, model in MODELS.items()}
@@ -119,8 +119,9 @@ def golden(target: Path) -> dict[str, Any]:
     return {"model": target.stem, "preprocess": PREPROCESS_IDS[target.stem], "cases": cases}
 
 
-def manifest_entry(target: Path, table: dict[str, Any], bands: dict[str, Any]) -> str:
-    """The entry's TOML, with the profile that the model serves and its operating point there."""
+def manifest_entry(target: Path, table: dict[str, Any], bands: dict[str, Any], companion: float) -> str:
+    """The entry's TOML, with the profile that the model serves, its operating point there, and how much the small
+    network adds to the thorough one's score."""
     content = target.read_bytes()
     lines = [
         f"# {target.stem}: written by models/training/export.py",
@@ -139,8 +140,12 @@ def manifest_entry(target: Path, table: dict[str, Any], bands: dict[str, Any]) -
         'input = [{ name = "pixels", shape = ["n", 3, 224, 224] }]',
         f"calibration = {{ raw = {table['raw']}, probability = {table['probability']} }}",
     ]
+    if target.stem == THOROUGH:
+        lines.append(f'companion = {{ id = "{FAST}", weight = {companion} }}')
     lines += ["", "[model.bands]  # on the probability; rates measured out of fold, see cards/generated.md"]
-    lines += [f"{name} = {value}" for name, value in bands.items()]
+    lines += [f"{name} = {value}" for name, value in bands.items() if name != "by_quality"]
+    for quality, rates in bands["by_quality"].items():
+        lines += ["", f"[model.bands.by_quality.{quality}]", *(f"{name} = {value}" for name, value in rates.items())]
     return "\n".join([*lines, f"# end of {target.stem}"])
 
 
@@ -157,27 +162,32 @@ def write_entry(manifest: Path, text: str) -> None:
 
 def main() -> None:
     """Fits both probes on all pictures and writes every file that the product reads."""
-    from models.training import clip, probes  # they use this module
+    from models.training import clip, probes, teacher  # they use this module
 
     models, all_items = data.ROOT / "models", data.items()
     figures = json.loads((models / "cards/generated.json").read_text(encoding="utf-8"))
     network = probes.Network()
-    copies = [network.of_copies(k) for k in ("messenger", "untouched")]
+    copies = [network.of_copies(k) for k in (*teacher.COPIES, "untouched")]
     lite = Lite0()
     lite.load_state_dict(torch.load(data.cache_dir() / "distilled.pt", weights_only=True))
-    tokens = ClassTokens(
-        clip.tower(Path(os.environ["COUNTERPROOF_CLIP"]), max(probes.CLIP_BLOCKS) + 1), probes.CLIP_BLOCKS
-    )
+    tower = clip.tower(Path(os.environ["COUNTERPROOF_CLIP"]), max(probes.CLIP_BLOCKS) + 1)
+    seen = [probes.clip_features(k) for k in teacher.COPIES]
     fitted = {
         FAST: (lite, probes.fit(copies, all_items, probes.NETWORK_RIDGE, None)),
-        THOROUGH: (tokens, probes.fit([probes.clip_features("messenger")], all_items, probes.CLIP_RIDGE, None)),
+        THOROUGH: (
+            Tokens(tower, probes.CLIP_BLOCKS, probes.CLIP_PARTS),
+            probes.fit(seen, all_items, probes.CLIP_RIDGE, None),
+        ),
     }
     goldens = []
     for name, (features, beta) in fitted.items():
         target = models / f"{name}.onnx"
         to_onnx(Probe(features, torch.from_numpy(beta.astype(np.float32))).eval(), target)
         mine = figures[name]
-        write_entry(models / "manifest.toml", manifest_entry(target, mine["calibration"], mine["bands"]))
+        write_entry(
+            models / "manifest.toml",
+            manifest_entry(target, mine["calibration"], mine["bands"], figures["network_weight"]),
+        )
         goldens.append(golden(target))
     (data.ROOT / GOLDEN).write_text(json.dumps(goldens, indent=1) + "\n", encoding="utf-8")
 

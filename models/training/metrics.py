@@ -49,6 +49,20 @@ def calibration_error(p: Floats, labels: Labels, bins: int = 10) -> float:
     return total
 
 
+def reliability(p: Floats, labels: Labels, bins: int = 10) -> list[list[float]]:
+    """The diagram behind `calibration_error`: for each bin that holds pictures its mean probability, its share of
+    synthetic pictures, both classes counting the same, and its count."""
+    weight = balanced(labels)
+    index = np.minimum((p * bins).astype(int), bins - 1)
+    rows = []
+    for b in range(bins):
+        k = index == b
+        if k.any():
+            w = weight[k] / weight[k].sum()
+            rows.append([round(float(w @ p[k]), 4), round(float(w @ labels[k]), 4), int(k.sum())])
+    return rows
+
+
 def logistic(x: Floats, y: Labels, weight: Floats, ridge: float, rounds: int = 25) -> Floats:
     """Ridge logistic regression by Newton's method: coefficients, the last one the intercept.
 

@@ -143,7 +143,8 @@ class ClipLayer(nn.Module):
 
 
 class ClipTower(nn.Module):
-    """The first `depth` blocks of CLIP ViT-B/16's image tower; gives each block's class token and token mean."""
+    """The first `depth` blocks of CLIP ViT-B/16's image tower; gives each block's class token, and the mean and
+    deviation over its patch tokens."""
 
     def __init__(self, depth: int) -> None:
         super().__init__()
@@ -154,28 +155,31 @@ class ClipTower(nn.Module):
         self.layers = nn.ModuleList(ClipLayer() for _ in range(depth))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, 3, 224, 224) normalised pixels -> (n, depth, 2, 768) float32: class token, then mean over tokens."""
+        """(n, 3, 224, 224) normalised pixels -> (n, depth, 3, 768) float32: class token, mean, deviation."""
         tokens = self.patch(x).flatten(2).transpose(1, 2)
         first = self.class_token.to(tokens.dtype).expand(x.shape[0], 1, -1)
         h = self.norm(torch.cat([first, tokens], 1) + self.position)
         seen: list[Tensor] = []
         for layer in self.layers:
             h = layer(h)
-            seen.append(torch.stack([h[:, 0], h.mean(1)], 1).float())
+            seen.append(torch.stack([h[:, 0], h[:, 1:].mean(1), h[:, 1:].std(1)], 1).float())
         return torch.stack(seen, 1)
 
 
-class ClassTokens(nn.Module):
-    """The class tokens of some of CLIP's blocks, side by side: (n, 3, 224, 224) -> (n, blocks * 768)."""
+class Tokens(nn.Module):
+    """Some of what some of CLIP's blocks give, side by side: (n, 3, 224, 224) -> (n, blocks * parts * 768).
 
-    def __init__(self, tower: ClipTower, blocks: tuple[int, ...]) -> None:
+    Parts: 0 the class token, 1 the mean and 2 the deviation over patch tokens.
+    """
+
+    def __init__(self, tower: ClipTower, blocks: tuple[int, ...], parts: tuple[int, ...]) -> None:
         super().__init__()
-        self.tower, self.blocks = tower, blocks
+        self.tower, self.blocks, self.parts = tower, blocks, parts
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, 3, 224, 224) normalised pixels -> (n, blocks * 768) float32."""
+        """(n, 3, 224, 224) normalised pixels -> (n, blocks * parts * 768) float32, block by block."""
         seen = self.tower(x)
-        return torch.cat([seen[:, b, 0] for b in self.blocks], 1)
+        return torch.cat([seen[:, b, p] for b in self.blocks for p in self.parts], 1)
 
 
 class Probe(nn.Module):

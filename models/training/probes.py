@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 import torch
 
-from detectors.inference.preprocess import normalise
-from models.training import data, export, metrics, teacher
+from detectors.inference.preprocess import CLIP_MEAN, CLIP_STD, canonical, normalise, two_views
+from models.training import clip, data, export, metrics, teacher
 from models.training.network import Lite0
 
 CLIP_BLOCKS = (5, 6, 7)
+CLIP_PARTS = (0, 1, 2)
 CLIP_RIDGE, NETWORK_RIDGE = 0.3, 0.3
 AXES = 500  # of wide features
 
 Floats = npt.NDArray[np.float64]
 
 
-def clip_features(kind: str, blocks: tuple[int, ...] = CLIP_BLOCKS, parts: tuple[int, ...] = (0,)) -> Floats:
-    """(n, 2 * blocks * parts * 768): the teacher's class tokens (part 0) and token means (1), first view first."""
+def clip_features(kind: str, blocks: tuple[int, ...] = CLIP_BLOCKS, parts: tuple[int, ...] = CLIP_PARTS) -> Floats:
+    """(n, 2 * blocks * parts * 768), first view first: class tokens (part 0), means (1), deviations (2)."""
     chosen = teacher.features(kind)[:, :, list(blocks)][:, :, :, list(parts)]
     return np.asarray(chosen, np.float64).reshape(len(chosen), -1)
 
@@ -35,7 +38,7 @@ class Network:
         net.load_state_dict(torch.load(data.cache_dir() / "distilled.pt", weights_only=True))
         export.write_graph(net.eval(), graph)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = os.cpu_count() or 1
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
         self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
 
     def __call__(self, views: npt.NDArray[np.uint8]) -> Floats:
@@ -72,20 +75,68 @@ def fit(copies: list[Floats], all_items: list[data.Item], ridge: float, held_out
     """Coefficients (d + 1,) from all kinds of copies of the pictures that may be trained on."""
     chosen = data.training_items(all_items, held_out)
     y = np.array([all_items[k].label for k in chosen])
-    weight = data.group_weights([all_items[k] for k in chosen])
-    bins = data.size_bins(teacher.short_sides(all_items))[chosen]
-    weight, times = data.size_weights(bins, y, weight) / len(copies), len(copies)
+    weight, times = data.group_weights([all_items[k] for k in chosen]) / len(copies), len(copies)
     return probe(np.concatenate([x[chosen] for x in copies]), np.tile(y, times), np.tile(weight, times), ridge)
 
 
-def out_of_fold(copies: list[Floats], all_items: list[data.Item], ridge: float) -> tuple[list[Floats], list[Floats]]:
-    """Logits (n,) for each kind of copy, each picture scored by a probe that saw neither its group nor its site; and
-    the probes, one per fold."""
-    fold = np.array([i.fold for i in all_items])
-    scores, betas = [np.zeros(len(fold)) for _ in copies], []
-    for f in range(data.FOLDS):
-        beta = fit(copies, all_items, ridge, f)
-        for x, out in zip(copies, scores, strict=True):
-            out[fold == f] = x[fold == f] @ beta[:-1] + beta[-1]
-        betas.append(beta)
-    return scores, betas
+def folds(copies: list[Floats], all_items: list[data.Item], ridge: float) -> list[Floats]:
+    """One probe per fold, which saw neither its groups nor its sites."""
+    return [fit(copies, all_items, ridge, f) for f in range(data.FOLDS)]
+
+
+def out_of_fold(x: Floats, betas: list[Floats], all_items: list[data.Item]) -> Floats:
+    """Logits (n,) of one kind of copy, each picture's by the probe of its own fold."""
+    return np.array([row @ betas[i.fold][:-1] + betas[i.fold][-1] for row, i in zip(x, all_items, strict=True)])
+
+
+@dataclass(frozen=True)
+class Fast:
+    """The fast profile's score of any pixels, by the probe of a given fold."""
+
+    network: Network
+    betas: list[Floats]
+
+    def logits(self, pixels: npt.NDArray[np.uint8], fold: int) -> float:
+        """`pixels` (h, w, 3) uint8 -> the raw score."""
+        seen = self.network(two_views(canonical(pixels))[np.newaxis])[0]
+        return float(seen @ self.betas[fold][:-1] + self.betas[fold][-1])
+
+
+@dataclass(frozen=True)
+class Thorough:
+    """The thorough profile's score: CLIP's probe, plus the fast one's by its weight."""
+
+    tower: torch.nn.Module
+    betas: list[Floats]
+    fast: Fast
+    weight: float
+
+    def logits(self, pixels: npt.NDArray[np.uint8], fold: int) -> float:
+        """`pixels` (h, w, 3) uint8 -> the raw score."""
+        views = normalise(two_views(canonical(pixels)), CLIP_MEAN * 255, CLIP_STD * 255)
+        with torch.inference_mode():
+            seen = self.tower(torch.from_numpy(views))[:, list(CLIP_BLOCKS)][:, :, list(CLIP_PARTS)].numpy().ravel()
+        own = float(seen @ self.betas[fold][:-1] + self.betas[fold][-1])
+        return own + self.weight * self.fast.logits(pixels, fold)
+
+
+def fast(all_items: list[data.Item], network: Network) -> Fast:
+    """Fold probes on the small network's features of degraded and untouched copies."""
+    copies = [network.of_copies(kind) for kind in (*teacher.COPIES, "untouched")]
+    return Fast(network, folds(copies, all_items, NETWORK_RIDGE))
+
+
+def thorough(all_items: list[data.Item], fast_one: Fast) -> Thorough:
+    """Fold probes on CLIP's features of degraded copies, and how much the small network's score adds to theirs.
+
+    That share comes from a logistic model of the two scores out of fold, both classes counting the same; it is never
+    negative.
+    """
+    copies = [clip_features(kind) for kind in teacher.COPIES]
+    betas = folds(copies, all_items, CLIP_RIDGE)
+    own = out_of_fold(copies[0], betas, all_items)
+    other = out_of_fold(fast_one.network.of_copies(teacher.COPIES[0]), fast_one.betas, all_items)
+    y = np.array([i.label for i in all_items])
+    first, second, _ = metrics.logistic(np.stack([own, other], 1), y, metrics.balanced(y), 1e-4)
+    tower = clip.tower(Path(os.environ["COUNTERPROOF_CLIP"]), max(CLIP_BLOCKS) + 1)
+    return Thorough(tower, betas, fast_one, round(max(0.0, float(second / first)), 3))

@@ -22,44 +22,31 @@ from detectors.inference.preprocess import CLIP_MEAN, CLIP_STD, canonical, norma
 from models.training import data, degrade
 from models.training.clip import tower
 
-DEPTH = 9
+DEPTH = 8
+PARTS = 3  # class token, mean over tokens, deviation over tokens
 SEED = 20260101
+COPIES = ("messenger",)  # degraded copies of each picture; figures are given for the first
 
 
-def messenger_file(original: npt.NDArray[np.uint8], sides: list[int], index: int) -> bytes:
-    """The degraded copy of picture `index`; the same bytes in every run."""
-    return degrade.messenger(Image.fromarray(original), sides, np.random.default_rng((SEED, index)))
+def photo_sizes(all_items: list[data.Item]) -> list[tuple[int, int]]:
+    """Width and height of every photograph: generated pictures are brought to shapes drawn from these."""
+    return [data.size(i.path) for i in all_items if i.label == 0]
 
 
-def photo_sides(all_items: list[data.Item]) -> list[int]:
-    """Long sides of all photographs, from which target sizes are drawn."""
-    sides = []
-    for item in all_items:
-        if item.label == 0:
-            with Image.open(item.path) as image:
-                sides.append(max(image.size))
-    return sides
+def messenger_file(all_items: list[data.Item], index: int, kind: str, sizes: list[tuple[int, int]]) -> bytes:
+    """A degraded copy of picture `index`, one of COPIES; the same bytes in every run."""
+    rng = np.random.default_rng((SEED, index, COPIES.index(kind)))
+    item = all_items[index]
+    photo = sizes[int(rng.integers(len(sizes)))] if item.label == 1 else None
+    return degrade.messenger(Image.fromarray(data.pixels(item.path)), photo, rng)
 
 
-def copy(all_items: list[data.Item], index: int, kind: str, sides: list[int]) -> npt.NDArray[np.uint8]:
-    """One picture, (h, w, 3) uint8: `untouched`, or `messenger`-degraded with a seed of its own."""
-    original = data.pixels(all_items[index].path)
+def copy(all_items: list[data.Item], index: int, kind: str, sizes: list[tuple[int, int]]) -> npt.NDArray[np.uint8]:
+    """One picture, (h, w, 3) uint8: `untouched`, or one of its degraded COPIES."""
     if kind == "untouched":
-        return original
-    with Image.open(io.BytesIO(messenger_file(original, sides, index))) as image:
+        return data.pixels(all_items[index].path)
+    with Image.open(io.BytesIO(messenger_file(all_items, index, kind, sizes))) as image:
         return np.asarray(image.convert("RGB"))
-
-
-def short_sides(all_items: list[data.Item]) -> npt.NDArray[np.int64]:
-    """Short side of each degraded copy, px (n,), kept in the cache: it decides how much a view is enlarged."""
-    path = data.cache_dir() / "short-sides.npy"
-    if not path.exists():
-        sides, found = photo_sides(all_items), []
-        for k, item in enumerate(all_items):
-            with Image.open(io.BytesIO(messenger_file(data.pixels(item.path), sides, k))) as image:
-                found.append(min(image.size))
-        np.save(path, np.array(found))
-    return np.asarray(np.load(path), np.int64)
 
 
 def views(kind: str) -> npt.NDArray[np.uint8]:
@@ -67,14 +54,14 @@ def views(kind: str) -> npt.NDArray[np.uint8]:
     path = data.cache_dir() / f"views-{kind}.npy"
     if not path.exists():
         all_items = data.items()
-        sides = photo_sides(all_items)
-        seen = [two_views(canonical(copy(all_items, k, kind, sides))) for k in range(len(all_items))]
+        sizes = photo_sizes(all_items)
+        seen = [two_views(canonical(copy(all_items, k, kind, sizes))) for k in range(len(all_items))]
         np.save(path, np.stack(seen))
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def features(kind: str) -> npt.NDArray[np.float16]:
-    """What `extract` wrote, (n, 2, 9, 2, 768). Raises FileNotFoundError when it is not there for all pictures."""
+    """What `extract` wrote, (n, 2, 8, 3, 768). Raises FileNotFoundError when it is not there for all pictures."""
     path = data.cache_dir() / f"clip-{kind}.npy"
     done = path.with_suffix(".done")
     if not done.exists():
@@ -86,21 +73,21 @@ def features(kind: str) -> npt.NDArray[np.float16]:
 
 
 def extract(kind: str, wheel: Path, batch: int = 8) -> Path:
-    """Features of one copy of each picture, (n, 2 views, 9 blocks, 2, 768) float16, saved as .npy. Resumes by chunk."""
+    """Features of one copy of each picture, (n, 2 views, 8 blocks, 3, 768) float16, saved as .npy. Resumes by chunk."""
     all_items = data.items()
     target = data.cache_dir() / f"clip-{kind}.npy"
     done_file = target.with_suffix(".done")
-    shape = (len(all_items), 2, DEPTH, 2, 768)
+    shape = (len(all_items), 2, DEPTH, PARTS, 768)
     done = int(done_file.read_text()) if done_file.exists() else 0
     out = np.lib.format.open_memmap(target, "r+" if done else "w+", np.float16, shape)
     if done == len(all_items):
         return target
-    net, seen_by, start = tower(wheel, DEPTH).to(torch.bfloat16), views(kind), time.monotonic()
+    net, seen_by, start = tower(wheel, DEPTH), views(kind), time.monotonic()
     for k in range(done, len(all_items), batch):
         pixels = normalise(seen_by[k : k + batch].reshape(-1, 224, 224, 3), CLIP_MEAN * 255, CLIP_STD * 255)
         with torch.inference_mode():
-            seen = net(torch.from_numpy(pixels).to(torch.bfloat16))
-        out[k : k + batch] = seen.view(-1, 2, DEPTH, 2, 768).numpy().astype(np.float16)
+            seen = net(torch.from_numpy(pixels))
+        out[k : k + batch] = seen.view(-1, 2, DEPTH, PARTS, 768).numpy().astype(np.float16)
         if (k // batch) % 25 == 0:
             done_file.write_text(str(k + batch if k + batch < len(all_items) else len(all_items)))
             print(kind, k, f"{time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
@@ -110,5 +97,5 @@ def extract(kind: str, wheel: Path, batch: int = 8) -> Path:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ["messenger"]:
+    for name in sys.argv[1:] or COPIES:
         extract(name, Path(os.environ["COUNTERPROOF_CLIP"]))

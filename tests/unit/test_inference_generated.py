@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from detectors.finding import CHECKS, Finding, Profile, Role, State
-from detectors.inference import manifest
+from detectors.inference import guard, manifest
 from detectors.intake.media import Media
 from detectors.intake.picture import Picture
 from detectors.signals import Detector, generated
@@ -23,6 +23,12 @@ def picture(h: int, w: int, level: int | None = None) -> Picture:
     rng = np.random.default_rng(3)
     rgb = rng.integers(0, 256, (h, w, 3), np.uint8) if level is None else np.full((h, w, 3), level, np.uint8)
     return Picture(rgb=rgb, media=Media("PNG", w, h, 10), sha256=hashlib.sha256(b"x").hexdigest(), data=b"")
+
+
+@pytest.fixture(autouse=True)
+def a_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grain is not a photograph to the guard, which has tests of its own."""
+    monkeypatch.setattr(guard, "not_a_photograph", lambda _picture: None)
 
 
 class Planted:
@@ -79,12 +85,33 @@ def test_a_high_score_that_a_copy_loses_is_inconclusive(
     assert (found.state, found.score, found.says) == (State.INCONCLUSIVE, HIGH, generated.UNSTEADY)
 
 
-def test_thorough_looks_at_the_copies_of_everything_that_is_not_clear(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = find(monkeypatch, MIDDLE, LOW, LOW, profile=Profile.THOROUGH)
+@pytest.mark.parametrize("profile", CHECKS)
+def test_copies_are_looked_at_only_where_the_answer_would_be_likely(
+    profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, sizes = find(monkeypatch, MIDDLE, profile=profile)
     assert (found.state, found.says) == (State.OK, generated.UNSURE)
-    assert set(found.details["stability"]) == {"resized_75", "jpeg_70"}
-    clear, _ = find(monkeypatch, LOW, profile=Profile.THOROUGH)
-    assert clear.says == generated.CLEAR
+    assert "stability" not in found.details
+    assert len(sizes) == 1
+
+
+def test_a_companion_adds_its_weight_of_its_own_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = manifest.entry(generated.MODELS[Profile.THOROUGH])
+    assert model.companion is not None
+    assert model.companion.id == generated.MODELS[Profile.FAST]
+    assert model.calibration is not None
+    logits = {model.id: [0.5, 1.0], model.companion.id: [2.0, 4.0]}
+    monkeypatch.setattr(generated, "_logits", lambda m, _small: logits[m.id])
+    score, added = generated._score(model, generated.canonical(picture(300, 300).rgb))
+    assert added == {"whole": 0.5, "detail": 1.0, "companion": pytest.approx(6 * model.companion.weight, abs=1e-4)}
+    assert score == model.calibration(1.5 + 6 * model.companion.weight)
+
+
+def test_what_is_not_a_photograph_gets_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "not_a_photograph", lambda _picture: guard.Graphic(0.9))
+    monkeypatch.setattr(generated, "_score", Planted())
+    found = generated.detector.find(picture(400, 600), Profile.FAST)
+    assert (found.state, found.score, found.says) == (State.NOT_APPLICABLE, None, guard.SAYS)
 
 
 @pytest.mark.parametrize(
@@ -105,4 +132,5 @@ def test_the_real_models_run_on_every_size(profile: Profile) -> None:
         found = generated.detector.find(picture(h, w), profile)
         assert found.score is not None
         assert 0 <= found.score <= 1
-        assert set(found.details["raw"]) == {"whole", "detail"}
+        views = {"whole", "detail"}
+        assert set(found.details["raw"]) == (views | {"companion"} if profile is Profile.THOROUGH else views)

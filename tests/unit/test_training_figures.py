@@ -58,7 +58,7 @@ def test_figures_keep_their_promises(figures: dict[str, Any]) -> None:
         assert figures[kind]["shipped"]["false_positive_rate"] <= 0.01
         low, high = figures[kind]["auc_interval"]
         assert low <= figures[kind]["auc"] <= high
-    assert figures["leak_auc"] < 0.65
+    assert figures["leak_auc"] < 0.55
     assert figures["messenger"]["pictures"]
 
 
@@ -100,7 +100,7 @@ def test_weights_treat_classes_alike_and_tame_large_groups() -> None:
     assert w[:90].sum() / w[90:100].sum() == pytest.approx(3)
 
 
-def test_size_cannot_tell_the_classes_apart_after_matching_or_weighting() -> None:
+def test_size_cannot_tell_the_classes_apart_after_matching() -> None:
     rng = np.random.default_rng(4)
     y = rng.integers(0, 2, 3000)
     short = (rng.normal(250, 60, 3000) + 60 * y).astype(np.int64)
@@ -110,10 +110,6 @@ def test_size_cannot_tell_the_classes_apart_after_matching_or_weighting() -> Non
     kept = data.size_matched(bins, y)
     assert y[kept].mean() == 0.5
     assert abs(metrics.auc(short[kept].astype(float), y[kept]) - 0.5) < 0.05
-    weight = data.size_weights(bins, y, np.full(3000, 1 / 3000))
-    assert weight.sum() == pytest.approx(1)
-    for b in range(16):
-        assert weight[(bins == b) & (y == 0)].sum() == pytest.approx(weight[(bins == b) & (y == 1)].sum())
 
 
 def test_no_picture_of_a_held_out_group_or_site_is_trained_on() -> None:
@@ -140,19 +136,21 @@ def test_labelled_pictures_split_by_generator_and_source() -> None:
         assert len(train) > 1500
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_degraded_copies_are_seeded_and_never_larger(seed: int) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (300, 420, 3), np.uint8)
-    image, sides = Image.fromarray(pixels), [250, 400, 512]
-    first, second = (degrade.messenger(image, sides, np.random.default_rng(seed)) for _ in range(2))
+@pytest.mark.parametrize("photo", [None, (400, 250)])
+@pytest.mark.parametrize("seed", range(6))
+def test_degraded_copies_are_seeded_and_never_larger(seed: int, photo: tuple[int, int] | None) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 420, 3), np.uint8))
+    first, second = (degrade.messenger(image, photo, np.random.default_rng(seed)) for _ in range(2))
     assert first == second
     with Image.open(io.BytesIO(first)) as copy:
         assert copy.format == "JPEG"
-        assert 150 <= max(copy.size) <= 420
+        assert 160 <= max(copy.size) <= 420
 
 
-def test_sizes_are_drawn_from_the_photographs() -> None:
-    image = Image.new("RGB", (512, 512))
-    drawn = [degrade.draw_long_side(image, [250], np.random.default_rng(s)) for s in range(50)]
-    assert max(drawn) <= 250
-    assert min(drawn) >= 160
+def test_generated_pictures_take_the_shape_and_size_of_a_photograph() -> None:
+    square = Image.new("RGB", (512, 512))
+    for seed in range(40):
+        framed = degrade.framed(square, (250, 400), np.random.default_rng(seed))
+        assert framed.width / framed.height == pytest.approx(250 / 400, abs=0.02)
+        assert 160 <= framed.height <= 400
+    assert {degrade.framed(square, None, np.random.default_rng(s)).size[0] > 400 for s in range(20)} == {True, False}
