@@ -97,7 +97,7 @@ class Generated:
 
 
 def _score(model: ModelEntry, small: Image.Image) -> tuple[float, dict[str, float]]:
-    """Calibrated probability of a canonical picture, and what each view and a companion model added to the raw score."""
+    """Calibrated probability of a canonical picture, and what each view and a companion added to the raw score."""
     if model.calibration is None:
         raise SetupError("model_uncalibrated", f"The model {model.id} has no calibration.", REMEDY)
     added = dict(zip(VIEWS, _logits(model, small), strict=True))
