@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from detectors.inference.preprocess import VIEW, canonical
 
@@ -27,6 +28,8 @@ ROUGH_JPEG = 80
 BLURRED = 60.0
 # A picture that is shrunk by more than this on the way to the networks has lost most traces of its last save.
 SHRUNK = 2.0
+# Grey levels between the channels of a pixel: more than JPEG leaves in a picture without colour.
+NO_CHROMA = 3.0
 # Sum of the brightness table at quality 50: Annex K.1 of ITU-T T.81, which almost every encoder scales.
 _BASE_SUM = 3688
 
@@ -63,6 +66,11 @@ def sharpness(small: Image.Image) -> float:
         return 0.0
     inner = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
     return float(inner.var())
+
+
+def is_grey(rgb: npt.NDArray[np.uint8]) -> bool:
+    """Whether the three channels of (h, w, 3) agree in all but one pixel of a hundred, up to what JPEG leaves."""
+    return float(np.quantile(np.ptp(rgb.astype(np.int16), axis=2), 0.99)) <= NO_CHROMA
 
 
 def of_picture(picture: Picture) -> str:

@@ -34,6 +34,10 @@ TOO_SMALL = f"The picture is too small to judge how it was made: its shorter sid
 BLANK = "The picture is almost one flat colour, so there is nothing to judge."
 LIKELY = "The whole picture looks like the output of an image generator."
 UNSURE = "There are some traces of an image generator, but too few to say."
+COLOURLESS = (
+    "The picture looks generated, but it has no colour, and this check has wrongly said so of too many real "
+    "photographs without colour, so it cannot tell."
+)
 CLEAR = "No traces of an image generator were found."
 UNSTEADY = (
     "The picture looks generated, but the result changes when it is made smaller or saved again, "
@@ -78,6 +82,8 @@ class Generated:
         details["quality"] = quality.of_picture(picture)
         if score < limits.likely:
             return self._finding(State.OK, score, CLEAR if score < limits.clear else UNSURE, details, model)
+        if quality.is_grey(np.asarray(small)):
+            return self._finding(State.INCONCLUSIVE, score, COLOURLESS, details, model)
         copies = {name: round(_score(model, copy)[0], 4) for name, copy in stability_copies(small).items()}
         details["stability"] = copies
         if not steady(tuple(copies.values()), limits):

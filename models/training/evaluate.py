@@ -12,8 +12,8 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from PIL import Image
 
 from detectors.inference.manifest import Calibration
 from detectors.inference.preprocess import canonical
-from detectors.quality import jpeg_quality, quality_class, sharpness
+from detectors.quality import is_grey, jpeg_quality, quality_class, sharpness
 from detectors.signals.generated import stability_copies, steady
 from detectors.verdict import Band, Bands, Rates
 from models.training import card, data, export, metrics, probes, teacher
@@ -96,29 +96,53 @@ def apply(calibration: dict[str, list[float]], raw: Floats) -> Floats:
     return np.array([np.nan if np.isnan(v) else function(float(v)) for v in raw.ravel()]).reshape(raw.shape)
 
 
-def thresholds(copies: list[Floats], y: Labels, group: npt.NDArray[np.str_]) -> Bands:
-    """One profile's thresholds for every kind of copy, without rates: those of the pictures that set them flatter.
+def thresholds(p: Floats, y: Labels, group: npt.NDArray[np.str_], grey: npt.NDArray[np.bool_]) -> Bands:
+    """Thresholds on the probabilities (n,), without rates: those of the pictures that set them flatter.
 
-    `likely` is where at most 0.7 % of photographs on the worst kind of copy lie above, and at most 3 % of those of any
-    source with 40 or more; `clear` where at most 10 % of synthetic pictures lie below.
+    `likely` is where at most 0.7 % of photographs lie above, and at most 3 % of those of any source with 40 or more;
+    those without colour are not counted, since the product never calls them likely. `clear` is where at most 10 % of
+    synthetic pictures lie below.
     """
-    likely = 0.0
-    for p in (v[:, 0] for v in copies):
-        likely = max(likely, metrics.threshold_at(p, y, FALSE_POSITIVES))
-        for g in np.unique(group[y == 0]):
-            own = (group == g) & (y == 0)
-            if own.sum() >= ENOUGH_SOURCE:
-                likely = max(likely, metrics.threshold_at(p[own], y[own], PER_SOURCE))
-    clear = round(min(float(np.quantile(v[y == 1, 0], MISSED)) for v in copies), 3)
+    shown = np.where(grey, 0.0, p)
+    likely = metrics.threshold_at(shown, y, FALSE_POSITIVES)
+    for g in np.unique(group[y == 0]):
+        own = (group == g) & (y == 0)
+        if own.sum() >= ENOUGH_SOURCE:
+            likely = max(likely, metrics.threshold_at(shown[own], y[own], PER_SOURCE))
+    clear = round(float(np.quantile(p[y == 1], MISSED)), 3)
     return Bands(round(likely + 5e-4, 3), clear, 0.0, 0.0, 0.0, int((y == 0).sum()), int((y == 1).sum()))
 
 
-def nested(copies: list[Floats], y: Labels, fold: Labels, group: npt.NDArray[np.str_]) -> Labels:
-    """The band (n,) of each picture of the first kind of copy, under thresholds that were set on the other folds."""
-    hit = np.zeros(len(y), np.int64)
+@dataclass(frozen=True)
+class Judged:
+    """One kind of copy: probabilities `p` (n, 3) with the stability check's copies, or (n, 1); label, fold, group and
+    whether it has no colour, of each picture, (n,)."""
+
+    p: Floats
+    y: Labels
+    fold: Labels
+    group: npt.NDArray[np.str_]
+    grey: npt.NDArray[np.bool_]
+
+    def thresholds(self, held_out: int | None = None) -> Bands:
+        """As the function, without one fold."""
+        k = self.fold != (-1 if held_out is None else held_out)
+        return thresholds(self.p[k, 0], self.y[k], self.group[k], self.grey[k])
+
+
+def strictest(kinds: Sequence[Judged], held_out: int | None = None) -> Bands:
+    """The first kind's thresholds, with the highest `likely` of all kinds."""
+    found = [k.thresholds(held_out) for k in kinds]
+    return replace(found[0], likely=max(b.likely for b in found))
+
+
+def nested(kinds: Sequence[Judged]) -> Labels:
+    """The band (n,) of each picture of the first kind under thresholds that were set on the other folds."""
+    first = kinds[0]
+    hit = np.zeros(len(first.y), np.int64)
     for f in range(data.FOLDS):
-        others, own = fold != f, fold == f
-        hit[own] = shipped(copies[0][own], thresholds([v[others] for v in copies], y[others], group[others]))
+        own = first.fold == f
+        hit[own] = shipped(first.p[own], strictest(kinds, f), first.grey[own])
     return hit
 
 
@@ -133,20 +157,18 @@ def rates(hit: Labels, y: Labels) -> Rates:
     )
 
 
-def operating_point(
-    copies: list[Floats], y: Labels, fold: Labels, group: npt.NDArray[np.str_], quality: npt.NDArray[np.str_]
-) -> Bands:
+def operating_point(kinds: Sequence[Judged], quality: npt.NDArray[np.str_]) -> Bands:
     """The thresholds set on all folds, with the rates of `nested`, pooled and in each class of quality."""
-    hit = nested(copies, y, fold, group)
+    hit, y = nested(kinds), kinds[0].y
     by_quality = {str(q): rates(hit[quality == q], y[quality == q]) for q in np.unique(quality)}
-    return replace(thresholds(copies, y, group), **asdict(rates(hit, y)), by_quality=by_quality)
+    return replace(strictest(kinds), **asdict(rates(hit, y)), by_quality=by_quality)
 
 
-def shipped(p: Floats, bands: Bands) -> Labels:
+def shipped(p: Floats, bands: Bands, grey: npt.NDArray[np.bool_]) -> Labels:
     """The band the product gives, 0 no signs, 1 inconclusive, 2 likely. `p` is (n, 3) with the copies of the stability
-    check, or (n, 1) without it."""
+    check, or (n, 1) without it; pictures without colour are never called likely."""
     out = np.where(p[:, 0] < bands.clear, 0, 1)
-    for k in np.flatnonzero(p[:, 0] >= bands.likely):
+    for k in np.flatnonzero((p[:, 0] >= bands.likely) & ~grey):
         out[k] = 2 if p.shape[1] == 1 or steady([float(v) for v in p[k, 1:]], bands) else 1
     return out
 
@@ -224,23 +246,48 @@ def without_own_fold(raw: list[Floats], y: Labels, fold: Labels) -> list[Floats]
     return out
 
 
-def quality_classes(all_items: list[data.Item], kind: str) -> npt.NDArray[np.str_]:
-    """The product's class of quality of one copy of each picture, (n,)."""
+@dataclass(frozen=True)
+class Scores:
+    """All that the figures are made from, each picture's by probes that saw neither its group nor its site.
+
+    `quick` and `deep` (n, 3): raw scores of degraded copies in both profiles, with the stability check's copies; `clip`
+    (n,): CLIP's share of `deep`; `plain` (kept,): the fast profile's on the untouched copies of the pictures `kept`;
+    `quality` and `grey` (n,): the product's class of the degraded copies, and whether they have no colour.
+    """
+
+    quick: Floats
+    clip: Floats
+    deep: Floats
+    kept: Labels
+    plain: Floats
+    quality: npt.NDArray[np.str_]
+    grey: npt.NDArray[np.bool_]
+    leak: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64]
+
+
+def copy_traits(all_items: list[data.Item]) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.bool_]]:
+    """The product's class of quality of each degraded copy, and whether it has no colour; (n,) each."""
     sizes, found = teacher.photo_sizes(all_items), []
-    for k, item in enumerate(all_items):
-        content = item.path.read_bytes() if kind == "untouched" else teacher.messenger_file(all_items, k, kind, sizes)
-        with Image.open(io.BytesIO(content)) as image:
+    for k in range(len(all_items)):
+        with Image.open(io.BytesIO(teacher.messenger_file(all_items, k, "messenger", sizes))) as image:
             tables = dict(image.quantization)
             small = canonical(np.asarray(image.convert("RGB")))
-        found.append(quality_class(min(small.size), jpeg_quality(tables), sharpness(small)))
-    return np.array(found)
+        own = quality_class(min(small.size), jpeg_quality(tables), sharpness(small))
+        found.append((own, is_grey(np.asarray(small))))
+    return np.array([q for q, _ in found]), np.array([g for _, g in found])
 
 
-def evaluate() -> dict[str, Any]:
-    """All figures. Raises SystemExit when size, shape and encoder alone tell the classes apart."""
-    all_items = data.items()
-    y, fold = labels(all_items), np.array([i.fold for i in all_items])
-    group = np.array([i.group for i in all_items])
+def scores(all_items: list[data.Item]) -> Scores:
+    """All scores, kept in the cache once they are made: delete `scores.npz` after any change of networks or recipes.
+
+    Raises SystemExit when size, shape and encoder alone tell the classes apart.
+    """
+    path = data.cache_dir() / "scores.npz"
+    if path.exists():
+        with np.load(path) as kept_scores:
+            return Scores(**kept_scores)
+    y, group = labels(all_items), np.array([i.group for i in all_items])
     trace_auc = leak(all_items)
     print(f"size, shape and encoder traces alone: AUC {trace_auc:.3f}", file=sys.stderr)
     if trace_auc > LEAK_LIMIT:
@@ -253,42 +300,66 @@ def evaluate() -> dict[str, Any]:
     deep = clip + thorough.weight * quick
     kept = data.size_matched(data.size_bins(data.short_sides(all_items)), y)
     plain = probes.out_of_fold(network.of_copies("untouched"), fast.betas, all_items)[kept]
+    quality, grey = copy_traits(all_items)
+    with_copies = []
+    for raw, score in ((quick, fast.logits), (deep, thorough.logits)):
+        calibration = table(raw, y)
+        enough = raw_at(calibration, thresholds(apply(calibration, raw), y, group, grey).likely)
+        with_copies.append(stability_scores(raw, enough, score, all_items))
+    found = Scores(
+        with_copies[0], clip, with_copies[1], kept, plain, quality, grey, np.array(trace_auc), np.array(thorough.weight)
+    )
+    np.savez(path, **{name: getattr(found, name) for name in Scores.__dataclass_fields__})
+    return found
+
+
+def evaluate() -> dict[str, Any]:
+    """All figures. Raises SystemExit as `scores` does."""
+    all_items = data.items()
+    y, fold = labels(all_items), np.array([i.fold for i in all_items])
+    group = np.array([i.group for i in all_items])
+    found = scores(all_items)
+    quick, deep, plain, kept, grey = found.quick[:, 0], found.deep[:, 0], found.plain, found.kept, found.grey
     tables = {
         export.FAST: table(np.concatenate([quick, plain]), np.concatenate([y, y[kept]])),
         export.THOROUGH: table(deep, y),
     }
-    quality = quality_classes(all_items, "messenger")
-    bands, p = {}, {}
-    for model, kind, raw, score in (
-        (export.FAST, "messenger", quick, fast.logits),
-        (export.THOROUGH, "thorough", deep, thorough.logits),
-    ):
-        enough = raw_at(tables[model], thresholds([apply(tables[model], raw)[:, np.newaxis]], y, group).likely)
-        p[kind] = apply(tables[model], stability_scores(raw, enough, score, all_items))
-        bands[model] = operating_point([p[kind]], y, fold, group, quality)
-    p["untouched"] = apply(tables[export.FAST], plain)[:, np.newaxis]
+    p = {
+        "messenger": apply(tables[export.FAST], found.quick),
+        "untouched": apply(tables[export.FAST], plain)[:, np.newaxis],
+        "thorough": apply(tables[export.THOROUGH], found.deep),
+    }
+    kinds = {k: Judged(p[k], y, fold, group, grey) for k in ("messenger", "thorough")}
+    kinds["untouched"] = Judged(p["untouched"], y[kept], fold[kept], group[kept], grey[kept])
+    fast_kinds, deep_kinds = [kinds["messenger"], kinds["untouched"]], [kinds["thorough"]]
+    fast_bands = operating_point(fast_kinds, found.quality)
+    deep_bands = operating_point(deep_kinds, found.quality)
     hits = {
-        "messenger": shipped(p["messenger"], bands[export.FAST]),
-        "untouched": shipped(p["untouched"], bands[export.FAST]),
-        "thorough": shipped(p["thorough"], bands[export.THOROUGH]),
+        "messenger": shipped(p["messenger"], fast_bands, grey),
+        "untouched": shipped(p["untouched"], fast_bands, grey[kept]),
+        "thorough": shipped(p["thorough"], deep_bands, grey),
     }
     cleared = hits["messenger"] == 0
     hits["cascade"] = np.where(cleared, 0, hits["thorough"])
     p["cascade"] = np.where(cleared[:, np.newaxis], p["messenger"], p["thorough"])
-    nested_cascade = np.where(nested([p["messenger"]], y, fold, group) == 0, 0, nested([p["thorough"]], y, fold, group))
+    both = [nested(fast_kinds), nested(deep_kinds)]
     figures: dict[str, Any] = {
         "seed": teacher.SEED,
         "folds": data.FOLDS,
         "real": int((y == 0).sum()),
         "synthetic": int((y == 1).sum()),
-        "leak_auc": round(trace_auc, 4),
-        "network_weight": thorough.weight,
-        **{model: {"calibration": values, "bands": stated(bands[model])} for model, values in tables.items()},
-        "cascade_rates": {**asdict(rates(nested_cascade, y)), "cleared_real": round(float(cleared[y == 0].mean()), 4)},
+        "leak_auc": round(float(found.leak), 4),
+        "network_weight": float(found.weight),
+        export.FAST: {"calibration": tables[export.FAST], "bands": stated(fast_bands)},
+        export.THOROUGH: {"calibration": tables[export.THOROUGH], "bands": stated(deep_bands)},
+        "cascade_rates": {
+            **asdict(rates(np.where(both[0] == 0, 0, both[1]), y)),
+            "cleared_real": round(float(cleared[y == 0].mean()), 4),
+        },
         "steps": {
             "small network (fast profile)": brief(quick, y),
             **probe_steps(all_items),
-            "CLIP as shipped": brief(clip, y),
+            "CLIP as shipped": brief(found.clip, y),
             "CLIP as shipped, and the small network (thorough profile)": brief(deep, y),
         },
     }
@@ -303,7 +374,6 @@ def evaluate() -> dict[str, Any]:
         chosen = [all_items[k] for k in kept] if kind == "untouched" else all_items
         figures[kind] = copy_figures(raw, hits[kind], chosen, honest[kind])
         write_held_out(data.cache_dir() / f"held-out-{kind}.jsonl", p[kind], hits[kind], chosen)
-    np.savez(data.cache_dir() / "out-of-fold.npz", fast=quick, clip=clip, thorough=deep, quality=quality)
     return figures
 
 

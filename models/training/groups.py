@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from detectors import quality
 from detectors.inference import sessions
 from detectors.inference.boxes import decode, letterbox
 from models.training import data, metrics
@@ -40,7 +41,6 @@ VIEWS = (320, 192)  # long sides; the smaller one finds heads that fill the pict
 SMALLEST_FACE = 32  # px, of the shorter side of a box: below it there is too little skin to measure
 # Chardon's six classes in three: very light and light; intermediate and tan; brown and dark.
 TONES = (("lighter, over 41°", 41.0), ("middle, 10–41°", 10.0), ("darker, under 10°", -90.0))
-NO_CHROMA = 3.0  # grey levels between the channels of a pixel, at the 99th percentile
 ENOUGH = 20
 DRAWS = 2000
 
@@ -58,18 +58,13 @@ class Traits:
 
 def traits(rgb: npt.NDArray[np.uint8]) -> Traits:
     """Of (h, w, 3) uint8. Raises SetupError when NudeNet is missing or altered."""
-    grey, face = is_grey(rgb), largest_face(rgb)
+    grey, face = quality.is_grey(rgb), largest_face(rgb)
     if face is None:
         return Traits(None, None, grey)
     (left, top, right, bottom), presents = face
     if min(right - left, bottom - top) < SMALLEST_FACE:
         return Traits(None, presents, grey)
     return Traits(None if grey else typology_angle(rgb[top:bottom, left:right]), presents, grey)
-
-
-def is_grey(rgb: npt.NDArray[np.uint8]) -> bool:
-    """Whether the three channels agree in all but one pixel of a hundred, up to what JPEG leaves."""
-    return float(np.quantile(np.ptp(rgb.astype(np.int16), axis=2), 0.99)) <= NO_CHROMA
 
 
 def largest_face(rgb: npt.NDArray[np.uint8]) -> tuple[tuple[int, int, int, int], str] | None:

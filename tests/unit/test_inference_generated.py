@@ -107,6 +107,16 @@ def test_a_companion_adds_its_weight_of_its_own_score(monkeypatch: pytest.Monkey
     assert score == model.calibration(1.5 + 6 * model.companion.weight)
 
 
+@pytest.mark.parametrize("profile", CHECKS)
+def test_a_picture_without_colour_is_never_called_likely(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generated, "_score", Planted(manifest.bands(profile).likely))
+    coloured = picture(400, 600)
+    rgb = np.repeat(coloured.rgb[:, :, :1], 3, 2)
+    grey = Picture(rgb=rgb, media=coloured.media, sha256=coloured.sha256, data=b"")
+    found = generated.detector.find(grey, profile)
+    assert (found.state, found.says) == (State.INCONCLUSIVE, generated.COLOURLESS)
+
+
 def test_what_is_not_a_photograph_gets_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "not_a_photograph", lambda _picture: guard.Graphic(0.9))
     monkeypatch.setattr(generated, "_score", Planted())
