@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from models.training import card, data
+from models.training import data, generated_card
 
 FEWEST = 10  # pictures in a bin; fewer make no point
 COLOURS = ("#1f5fa8", "#b3541e", "#3d7a3d", "#7a4a8c")  # each at least 4.5 : 1 on white
@@ -81,7 +81,7 @@ def path(card_file: Path) -> Path:
 
 def names(card_file: Path) -> Mapping[str, str]:
     """What a card calls its kinds of copies."""
-    return card.COPIES if card_file.stem == "generated" else {}
+    return generated_card.COPIES if card_file.stem == "generated" else {}
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from detectors.inference.preprocess import canonical
 from detectors.quality import is_grey, jpeg_quality, quality_class, sharpness
 from detectors.signals.generated import stability_copies, steady
 from detectors.verdict import Band, Bands, Rates
-from models.training import card, data, export, metrics, probes, teacher
+from models.training import card, data, export, generated_card, metrics, probes, teacher
 
 ENOUGH = 20  # a group with fewer pictures is counted in the pool, but gets no figure of its own
 ENOUGH_SOURCE = 40  # photographs of one source from which its own false-positive rate binds
@@ -401,11 +401,8 @@ def write_held_out(path: Path, p: Floats, hit: Labels, all_items: list[data.Item
 
 def main() -> None:
     """Writes the figures and the card. Figures that other commands measure are kept."""
-    cards = Path(data.ROOT / "models/cards")
-    old = json.loads((cards / "generated.json").read_text(encoding="utf-8"))
-    figures = evaluate() | {name: old[name] for name in ("grid", "groups", "peer") if name in old}
-    (cards / "generated.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    card.write(cards / "generated.md", figures)
+    figures, old = evaluate(), card.read("generated")
+    card.write("generated", figures | {name: old[name] for name in generated_card.BLOCKS if name in old})
 
 
 if __name__ == "__main__":

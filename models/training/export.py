@@ -162,10 +162,10 @@ def write_entry(manifest: Path, text: str) -> None:
 
 def main() -> None:
     """Fits both probes on all pictures and writes every file that the product reads."""
-    from models.training import clip, probes, teacher  # they use this module
+    from models.training import card, clip, probes, teacher  # some use this module
 
     models, all_items = data.ROOT / "models", data.items()
-    figures = json.loads((models / "cards/generated.json").read_text(encoding="utf-8"))
+    figures = card.read("generated")
     network = probes.Network()
     copies = [network.of_copies(k) for k in (*teacher.COPIES, "untouched")]
     lite = Lite0()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- figures: written by models/training/face_swap.py -->", "<!-- end of figures -->"
 COPIES = {"untouched": "untouched", "saved_again": "shrunk and saved again"}
 
 
@@ -94,18 +92,3 @@ def render(figures: Mapping[str, Any]) -> str:
     ):
         lines += _table(name, ["pictures", "likely swapped", "not clear"], _shares(figures["others"][key]))
     return "\n".join(lines)
-
-
-def shown(text: str) -> str:
-    """The figures that a card shows. Raises ValueError when it has no place for them."""
-    if BEGIN not in text or END not in text:
-        raise ValueError("the card has no place for figures")
-    return text.split(BEGIN, 1)[1].split(END, 1)[0].strip()
-
-
-def write(path: Path, figures: Mapping[str, Any]) -> None:
-    """Puts the figures into the card."""
-    text = path.read_text(encoding="utf-8")
-    shown(text)
-    before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
-    path.write_text(f"{before}{BEGIN}\n{render(figures)}\n{END}{after}", encoding="utf-8")

@@ -53,7 +53,7 @@ from detectors.inference.manifest import Calibration
 from detectors.inference.preprocess import CLIP_MEAN, CLIP_STD, VIEW, normalise
 from detectors.intake.media import Media
 from detectors.intake.picture import Picture
-from models.training import clip, data, degrade, export, face_card, metrics, probes
+from models.training import card, clip, data, degrade, export, metrics, probes
 from models.training.distil import FROZEN, imagenet_file, learning
 from models.training.network import Lite0, load_imagenet
 from models.training.self_blend import LARGEST, blended, degraded
@@ -790,8 +790,7 @@ def publish(net: FaceNetwork, found: dict[str, Any]) -> None:
         for s, a in zip(golden_squares(), answers, strict=True)
     ]
     (data.ROOT / GOLDEN).write_text(json.dumps({"model": MODEL, "cases": cases}, indent=1) + "\n", encoding="utf-8")
-    (models / "cards/face_swap.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    face_card.write(models / "cards/face_swap.md", found)
+    card.write("face_swap", found)
 
 
 def main() -> None:

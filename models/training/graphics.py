@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from torch import Tensor, nn
 
 from detectors.inference.preprocess import canonical, guard_two_views, halved, two_views
-from models.training import data, degrade, export, metrics
+from models.training import card, data, degrade, export, metrics
 from models.training.distil import imagenet_file
 from models.training.network import Lite0, Probe, load_imagenet
 
@@ -39,7 +39,6 @@ LONGEST = 1024  # px, long side of what is collected
 SMALLEST = 150
 KINDS = ("messenger", "harsh")
 PER_GROUP = (45, 20, 40)  # photographs, generated pictures, graphics: the most to take of a group
-BEGIN, END = "<!-- figures of the guard: written by models/training/graphics.py -->", "<!-- end of figures -->"
 TAPS, SIDE = (2, 4, 7, 10), 112
 RIDGE, AXES = 0.001, 256  # the probe reads the features along their main axes
 REAL_RATE, GENERATED_RATE = 0.004, 0.015  # of them that may be turned away
@@ -644,49 +643,6 @@ def golden(target: Path) -> list[dict[str, Any]]:
     return cases
 
 
-def render(figures: Mapping[str, Any]) -> str:
-    """All figures as Markdown."""
-    counts, kinds = figures["counts"], list(figures["nested"])
-    lines = [
-        f"Out of fold ({figures['folds']} folds, every source, generator and group of graphics held out once): "
-        f"{counts['photographs']} photographs, {counts['generated']} generated pictures, {counts['graphics']} "
-        f"graphics. Seed {figures['seed']}. Each fold under a threshold set on the other folds; in brackets under the "
-        "shipped one, which was set on these pictures.",
-        "",
-        f"| | {' | '.join(kinds)} |",
-        f"| --- |{' --- |' * len(kinds)}",
-    ]
-    for name, key in (
-        ("photographs turned away", "photographs_rejected"),
-        ("generated pictures turned away", "generated_rejected"),
-        ("graphics turned away", "graphics_rejected"),
-        ("the same, mean of groups", "graphics_rejected_mean_of_groups"),
-    ):
-        cells = [f"{figures['nested'][k][key]:.2%} ({figures['shipped'][k][key]:.2%})" for k in kinds]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    areas = [figures["nested"][k] for k in kinds]
-    cells = [f"{c['auc']:.3f} ({c['auc_interval'][0]:.3f}–{c['auc_interval'][1]:.3f})" for c in areas]
-    lines += [f"| AUC, graphics against the rest | {' | '.join(cells)} |", ""]
-    lines += [f"| group of graphics | pictures | {' | '.join(kinds)} |", f"| --- | --- |{' --- |' * len(kinds)}"]
-    for group, count in figures["pictures"].items():
-        cells = [f"{figures['nested'][k]['per_group'][group]:.0%}" for k in kinds]
-        lines.append(f"| {group} | {count} | {' | '.join(cells)} |")
-    names = sorted({g for k in kinds for g in figures["nested"][k]["rejected_per_source"]})
-    lines += ["", f"| source or generator, where any is turned away | {' | '.join(kinds)} |"]
-    lines.append(f"| --- |{' --- |' * len(kinds)}")
-    for name in names:
-        cells = [f"{figures['nested'][k]['rejected_per_source'].get(name, 0):.1%}" for k in kinds]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def shown(text: str) -> str:
-    """The figures that a card shows. Raises ValueError when it has no place for them."""
-    if BEGIN not in text or END not in text:
-        raise ValueError("the card has no place for figures")
-    return text.split(BEGIN, 1)[1].split(END, 1)[0].strip()
-
-
 def main() -> None:
     """Evaluates, fits on everything, and writes the model, its entry, its golden values and its card."""
     seen, models = examples(), data.ROOT / "models"
@@ -701,12 +657,7 @@ def main() -> None:
         raise RuntimeError(f"the graph says {found}, the probe {expected}")
     export.write_entry(models / "manifest.toml", entry(target))
     (data.ROOT / "tests/golden/guard.json").write_text(json.dumps(golden(target), indent=1) + "\n", encoding="utf-8")
-    (models / "cards/guard.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    card = models / "cards/guard.md"
-    text = card.read_text(encoding="utf-8")
-    shown(text)
-    before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
-    card.write_text(f"{before}{BEGIN}\n{render(figures)}\n{END}{after}", encoding="utf-8")
+    card.write("guard", figures)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import sys
 import time
@@ -350,10 +349,7 @@ def put(key: str, found: Mapping[str, Any]) -> None:
     """One more block of figures into the card of `generated` and its JSON; `evaluate` keeps it there."""
     from models.training import card
 
-    path = data.ROOT / "models/cards/generated.json"
-    figures_so_far = json.loads(path.read_text(encoding="utf-8")) | {key: found}
-    path.write_text(json.dumps(figures_so_far, indent=1) + "\n", encoding="utf-8")
-    card.write(path.with_suffix(".md"), figures_so_far)
+    card.write("generated", {**card.read("generated"), key: found})
 
 
 def main() -> None:
@@ -369,9 +365,9 @@ def main() -> None:
 
         extract_network(probes.Network(), chosen)
     if "figures" in steps:
-        from models.training import probes
+        from models.training import card, probes
 
-        measured = json.loads((data.ROOT / "models/cards/generated.json").read_text(encoding="utf-8"))
+        measured = card.read("generated")
         fast = probes.fast(all_items, probes.Network())
         put("grid", figures(fast, probes.thorough(all_items, fast), measured))
 

@@ -261,9 +261,9 @@ def _ratio(compared: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """The figures into the card."""
-    from models.training import card, grid
+    from models.training import generated_card, grid
 
-    grid.put("groups", figures({k: name for k, name in card.COPIES.items() if k != "untouched"}))
+    grid.put("groups", figures({k: name for k, name in generated_card.COPIES.items() if k != "untouched"}))
 
 
 if __name__ == "__main__":

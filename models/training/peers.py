@@ -133,11 +133,11 @@ def render(found: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Files, the peer's run, and the figures into the card."""
-    from models.training import card
+    from models.training import generated_card
 
     all_items = data.items()
     run(make_files(all_items, grid.order(all_items, PER_CLASS)))
-    grid.put("peer", figures({k: v for k, v in card.COPIES.items() if k != "untouched"}))
+    grid.put("peer", figures({k: v for k, v in generated_card.COPIES.items() if k != "untouched"}))
 
 
 if __name__ == "__main__":

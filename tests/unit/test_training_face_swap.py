@@ -14,7 +14,7 @@ from PIL import Image
 from detectors.finding import Profile
 from detectors.inference import manifest
 from detectors.inference.faces import SIDE, square
-from models.training import face_card, self_blend
+from models.training import self_blend
 
 CARDS = Path(__file__).resolve().parents[2] / "models/cards"
 BOX = (60.0, 50.0, 90.0, 100.0)
@@ -83,15 +83,6 @@ def test_both_classes_are_degraded_alike(seed: int) -> None:
 def figures() -> dict[str, Any]:
     found: dict[str, Any] = json.loads((CARDS / "face_swap.json").read_text(encoding="utf-8"))
     return found
-
-
-def test_card_shows_the_measured_figures(figures: dict[str, Any]) -> None:
-    text = (CARDS / "face_swap.md").read_text(encoding="utf-8")
-    assert face_card.shown(text) == face_card.render(figures)
-    figures["steps"]["self-blends alone, no swap ever seen"]["auc"] += 0.01
-    assert face_card.shown(text) != face_card.render(figures)
-    with pytest.raises(ValueError, match="no place"):
-        face_card.shown("no markers here")
 
 
 def test_manifest_carries_the_measured_operating_point(figures: dict[str, Any]) -> None:

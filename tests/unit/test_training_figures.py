@@ -15,7 +15,7 @@ from PIL import Image
 from detectors.finding import Profile
 from detectors.inference import manifest
 from detectors.signals.generated import MODELS
-from models.training import card, data, degrade, metrics
+from models.training import data, degrade, generated_card, metrics
 
 CARDS = Path(__file__).resolve().parents[2] / "models/cards"
 
@@ -23,13 +23,6 @@ CARDS = Path(__file__).resolve().parents[2] / "models/cards"
 @pytest.fixture
 def figures() -> dict[str, Any]:
     return json.loads((CARDS / "generated.json").read_text(encoding="utf-8"))
-
-
-def test_card_shows_the_measured_figures(figures: dict[str, Any]) -> None:
-    text = (CARDS / "generated.md").read_text(encoding="utf-8")
-    assert card.shown(text) == card.render(figures)
-    figures["messenger"]["auc"] += 0.01
-    assert card.shown(text) != card.render(figures)
 
 
 def test_manifest_carries_the_measured_operating_point(figures: dict[str, Any]) -> None:
@@ -56,8 +49,8 @@ def test_readme_shows_the_measured_figures(figures: dict[str, Any]) -> None:
 
 
 def test_figures_keep_their_promises(figures: dict[str, Any]) -> None:
-    assert set(card.COPIES) <= set(figures)
-    for kind in card.COPIES:
+    assert set(generated_card.COPIES) <= set(figures)
+    for kind in generated_card.COPIES:
         assert figures[kind]["shipped"]["false_positive_rate"] <= 0.01
         low, high = figures[kind]["auc_interval"]
         assert low <= figures[kind]["auc"] <= high
