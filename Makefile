@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo window test lint bench lock clean
+.PHONY: help setup demo window test test-training lint bench lock clean
 
 help:
 	@echo "make demo    set up, scan the demo images, print the verdicts"
 	@echo "make test    set up, run every check and test without a screen"
+	@echo "make test-training   the tests of the recipes, which need PyTorch (large)"
 	@echo "make window  set up, open the window"
 	@echo "make lint    style, types and borders alone"
 	@echo "make bench PEER_PYTHON=… PEER_SCRIPT=… FOLDER=…   speed and memory beside a peer"
@@ -31,6 +32,11 @@ demo: setup
 
 window: setup
 	$(BIN)/counterproof window
+
+# What needs PyTorch: the recipes behind the weights. The other tests skip these; run them after a change there.
+test-training: setup
+	$(BIN)/pip install --quiet -e '.[test,train]'
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest tests/unit/test_training_*.py tests/unit/test_local_edit.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ generator or source. Stops when the leak check fails.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import sys
@@ -262,7 +263,6 @@ class Scores:
     plain: Floats
     quality: npt.NDArray[np.str_]
     grey: npt.NDArray[np.bool_]
-    leak: npt.NDArray[np.float64]
     weight: npt.NDArray[np.float64]
 
 
@@ -279,19 +279,12 @@ def copy_traits(all_items: list[data.Item]) -> tuple[npt.NDArray[np.str_], npt.N
 
 
 def scores(all_items: list[data.Item]) -> Scores:
-    """All scores, kept in the cache once they are made: delete `scores.npz` after any change of networks or recipes.
-
-    Raises SystemExit when size, shape and encoder alone tell the classes apart.
-    """
-    path = data.cache_dir() / "scores.npz"
+    """All scores, kept in the cache for these pictures, folds, network and probes once they are made."""
+    path = scores_file(all_items)
     if path.exists():
         with np.load(path) as kept_scores:
             return Scores(**kept_scores)
     y, group = labels(all_items), np.array([i.group for i in all_items])
-    trace_auc = leak(all_items)
-    print(f"size, shape and encoder traces alone: AUC {trace_auc:.3f}", file=sys.stderr)
-    if trace_auc > LEAK_LIMIT:
-        raise SystemExit(f"leak: size, shape and encoder traces alone reach AUC {trace_auc:.3f}, over {LEAK_LIMIT}")
     network = probes.Network()
     fast = probes.fast(all_items, network)
     thorough = probes.thorough(all_items, fast)
@@ -306,16 +299,27 @@ def scores(all_items: list[data.Item]) -> Scores:
         calibration = table(raw, y)
         enough = raw_at(calibration, thresholds(apply(calibration, raw), y, group, grey).likely)
         with_copies.append(stability_scores(raw, enough, score, all_items))
-    found = Scores(
-        with_copies[0], clip, with_copies[1], kept, plain, quality, grey, np.array(trace_auc), np.array(thorough.weight)
-    )
+    found = Scores(with_copies[0], clip, with_copies[1], kept, plain, quality, grey, np.array(thorough.weight))
     np.savez(path, **{name: getattr(found, name) for name in Scores.__dataclass_fields__})
     return found
 
 
+def scores_file(all_items: list[data.Item]) -> Path:
+    """Where the scores lie, by what they depend on."""
+    told = [(i.path.name, i.label, i.group, i.repo, i.fold) for i in all_items]
+    recipe = (told, teacher.SEED, teacher.COPIES, probes.CLIP_BLOCKS, probes.CLIP_PARTS, probes.CLIP_RIDGE)
+    digest = hashlib.sha256(repr((*recipe, probes.NETWORK_RIDGE, probes.AXES)).encode())
+    digest.update((data.cache_dir() / "distilled.pt").read_bytes())
+    return data.cache_dir() / f"scores-{digest.hexdigest()[:12]}.npz"
+
+
 def evaluate() -> dict[str, Any]:
-    """All figures. Raises SystemExit as `scores` does."""
+    """All figures. Raises SystemExit when size, shape and encoder alone tell the classes apart."""
     all_items = data.items()
+    trace_auc = leak(all_items)
+    print(f"size, shape and encoder traces alone: AUC {trace_auc:.3f}", file=sys.stderr)
+    if trace_auc > LEAK_LIMIT:
+        raise SystemExit(f"leak: size, shape and encoder traces alone reach AUC {trace_auc:.3f}, over {LEAK_LIMIT}")
     y, fold = labels(all_items), np.array([i.fold for i in all_items])
     group = np.array([i.group for i in all_items])
     found = scores(all_items)
@@ -348,7 +352,7 @@ def evaluate() -> dict[str, Any]:
         "folds": data.FOLDS,
         "real": int((y == 0).sum()),
         "synthetic": int((y == 1).sum()),
-        "leak_auc": round(float(found.leak), 4),
+        "leak_auc": round(trace_auc, 4),
         "network_weight": float(found.weight),
         export.FAST: {"calibration": tables[export.FAST], "bands": stated(fast_bands)},
         export.THOROUGH: {"calibration": tables[export.THOROUGH], "bands": stated(deep_bands)},

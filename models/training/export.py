@@ -23,9 +23,9 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from detectors.finding import Profile
-from detectors.inference.preprocess import PREPROCESS
+from detectors.inference.preprocess import PREPROCESS, VIEW
 from detectors.signals.generated import MODELS
-from models.training import data
+from models.training import data, entries
 from models.training.network import Lite0, Probe, Tokens
 
 FAST, THOROUGH = MODELS[Profile.FAST], MODELS[Profile.THOROUGH]
@@ -119,47 +119,6 @@ def golden(target: Path) -> dict[str, Any]:
     return {"model": target.stem, "preprocess": PREPROCESS_IDS[target.stem], "cases": cases}
 
 
-def manifest_entry(target: Path, table: dict[str, Any], bands: dict[str, Any], companion: float) -> str:
-    """The entry's TOML, with the profile that the model serves, its operating point there, and how much the small
-    network adds to the thorough one's score."""
-    content = target.read_bytes()
-    lines = [
-        f"# {target.stem}: written by models/training/export.py",
-        "[[model]]",
-        f'id = "{target.stem}"',
-        f'file = "{target.name}"',
-        f'sha256 = "{hashlib.sha256(content).hexdigest()}"',
-        f"bytes = {len(content)}",
-        'licence = "AGPL-3.0-or-later"',
-        f'derived_from = "{DERIVED_FROM[target.stem]}"',
-        f'preprocess = "{PREPROCESS_IDS[target.stem]}"',
-        'detector = "generated"',
-        f'profile = "{PROFILES[target.stem]}"',
-        'outputs = ["logits"]',
-        f'golden = "{GOLDEN}"',
-        'input = [{ name = "pixels", shape = ["n", 3, 224, 224] }]',
-        f"calibration = {{ raw = {table['raw']}, probability = {table['probability']} }}",
-    ]
-    if target.stem == THOROUGH:
-        lines.append(f'companion = {{ id = "{FAST}", weight = {companion} }}')
-    lines += ["", "[model.bands]  # on the probability; rates measured out of fold, see cards/generated.md"]
-    lines += [f"{name} = {value}" for name, value in bands.items() if name != "by_quality"]
-    for quality, rates in bands["by_quality"].items():
-        lines += ["", f"[model.bands.by_quality.{quality}]", *(f"{name} = {value}" for name, value in rates.items())]
-    return "\n".join([*lines, f"# end of {target.stem}"])
-
-
-def write_entry(manifest: Path, text: str) -> None:
-    """Puts the entry in place of the last one with the same first and last line, or at the end."""
-    old = manifest.read_text(encoding="utf-8")
-    begin, end = text.split("\n")[0], text.split("\n")[-1]
-    if begin in old:
-        before, rest = old.split(begin, 1)
-        manifest.write_text(before + text + rest.split(end, 1)[1], encoding="utf-8")
-    else:
-        manifest.write_text(old.rstrip() + "\n\n" + text + "\n", encoding="utf-8")
-
-
 def main() -> None:
     """Fits both probes on all pictures and writes every file that the product reads."""
     from models.training import card, clip, probes, teacher  # some use this module
@@ -183,11 +142,19 @@ def main() -> None:
     for name, (features, beta) in fitted.items():
         target = models / f"{name}.onnx"
         to_onnx(Probe(features, torch.from_numpy(beta.astype(np.float32))).eval(), target)
-        mine = figures[name]
-        write_entry(
-            models / "manifest.toml",
-            manifest_entry(target, mine["calibration"], mine["bands"], figures["network_weight"]),
-        )
+        entries.Entry(
+            target,
+            "export.py",
+            DERIVED_FROM[name],
+            PREPROCESS_IDS[name],
+            GOLDEN,
+            ("n", 3, VIEW, VIEW),
+            detector="generated",
+            profile=PROFILES[name],
+            figures=figures[name],
+            card="generated",
+            companion=(FAST, figures["network_weight"]) if name == THOROUGH else None,
+        ).write()
         goldens.append(golden(target))
     (data.ROOT / GOLDEN).write_text(json.dumps(goldens, indent=1) + "\n", encoding="utf-8")
 

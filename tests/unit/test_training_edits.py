@@ -116,7 +116,8 @@ def test_samples_survive_packing(tmp_path: Path) -> None:
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 pytest.importorskip("onnx", reason="training needs the extra `train`")
 
-from models.training import data, local_edit  # noqa: E402
+from detectors.signals.local_edit import CELL  # noqa: E402
+from models.training import data, edit_figures, edit_network, edit_samples, local_edit  # noqa: E402
 
 
 def test_samples_and_batches_are_seeded() -> None:
@@ -127,27 +128,27 @@ def test_samples_and_batches_are_seeded() -> None:
         if k % 2 == 0:
             picture, region = edits.edited(picture, swap, rng)
         pool[k] = edits.save(picture, region, "untouched" if k % 2 else "x", rng)
-    (a, ya), (b, yb), (c, _) = (local_edit.batch(pool, step) for step in (5, 5, 6))
-    side = local_edit.CROP // local_edit.CELL
-    assert a.shape == (local_edit.BATCH, 3, local_edit.CROP, local_edit.CROP)
-    assert ya.shape == (local_edit.BATCH, 1, side, side)
+    (a, ya), (b, yb), (c, _) = (edit_network.batch(pool, step) for step in (5, 5, 6))
+    side = edit_network.CROP // CELL
+    assert a.shape == (edit_network.BATCH, 3, edit_network.CROP, edit_network.CROP)
+    assert ya.shape == (edit_network.BATCH, 1, side, side)
     assert torch.equal(a, b)
     assert torch.equal(ya, yb)
     assert not torch.equal(a, c)
     edited = ya.amax((1, 2, 3)) > 0
-    assert edited[: local_edit.BATCH // 2].float().mean() > 0.8
-    assert not edited[local_edit.BATCH // 2 :].any()
+    assert edited[: edit_network.BATCH // 2].float().mean() > 0.8
+    assert not edited[edit_network.BATCH // 2 :].any()
 
 
 def test_half_of_the_samples_are_untouched_and_no_test_method_is_among_them() -> None:
-    methods = [local_edit.method_of("a", k) for k in range(400)]
+    methods = [edit_samples.method_of("a", k) for k in range(400)]
     assert methods.count("untouched") == 200
-    assert set(methods) == {"untouched", *local_edit.METHODS}
-    assert not set(methods) & set(local_edit.INPAINTINGS)
+    assert set(methods) == {"untouched", *edit_samples.METHODS}
+    assert not set(methods) & set(edit_samples.INPAINTINGS)
 
 
 def test_no_fold_has_two_uses() -> None:
-    a, b, test = (set(f) for f in (*local_edit.SETS.values(), local_edit.TEST))
+    a, b, test = (set(f) for f in (*edit_samples.SETS.values(), edit_samples.TEST))
     assert not a & b
     assert not (a | b) & test
     assert a | b | test == set(range(data.FOLDS))
@@ -158,7 +159,7 @@ def test_the_map_fits_the_picture_and_its_onnx_form_gives_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    net = local_edit.EditNet().eval()
+    net = edit_network.EditNet().eval()
     assert net(torch.zeros(1, 3, 224, 320)).shape == (1, 1, 28, 40)
     local_edit.to_onnx(net, 0.5, tmp_path / "local-edit.onnx")
     monkeypatch.setattr(local_edit, "TOLERANCE", -1.0)
@@ -170,15 +171,15 @@ def test_f1_and_border_by_hand() -> None:
     mask = np.zeros((64, 64), bool)
     mask[:32] = True
     cells = np.where(np.arange(8)[:, None] < 4, 2.0, -2.0).repeat(8, 1).astype(np.float32)
-    right = local_edit.Seen(cells, mask, "x", "", 90)
-    wrong = local_edit.Seen(-cells, mask, "x", "", 90)
-    assert local_edit.f1(right, 0.0) == pytest.approx(1.0, abs=0.07)
-    assert local_edit.f1(wrong, 0.0) < 0.1
+    right = edit_figures.Seen(cells, mask, "x", "", 90)
+    wrong = edit_figures.Seen(-cells, mask, "x", "", 90)
+    assert edit_figures.f1(right, 0.0) == pytest.approx(1.0, abs=0.07)
+    assert edit_figures.f1(wrong, 0.0) < 0.1
     assert right.raw == pytest.approx(2.0)
 
 
 def test_a_threshold_lets_through_what_it_promises() -> None:
     raw = np.arange(1000, dtype=np.float64)
-    assert (raw > local_edit.highest_allowed(raw, 0.001)).sum() <= 1
-    assert (raw > local_edit.highest_allowed(raw, 0.04)).sum() <= 40
-    assert (raw > local_edit.highest_allowed(raw, 0.04)).sum() >= 39
+    assert (raw > edit_figures.highest_allowed(raw, 0.001)).sum() <= 1
+    assert (raw > edit_figures.highest_allowed(raw, 0.04)).sum() <= 40
+    assert (raw > edit_figures.highest_allowed(raw, 0.04)).sum() >= 39

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -108,15 +109,16 @@ def test_figures_keep_their_promises(figures: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def recipe() -> Any:
+def recipe() -> SimpleNamespace:
+    """The parts of the recipe."""
     pytest.importorskip("torch", reason="training needs the extra `train`")
     pytest.importorskip("onnx", reason="training needs the extra `train`")
-    from models.training import face_swap
+    from models.training import face_figures, face_network, face_samples, face_swap
 
-    return face_swap
+    return SimpleNamespace(figures=face_figures, network=face_network, samples=face_samples, export=face_swap)
 
 
-def test_crops_of_one_scene_stay_in_one_fold(recipe: Any, tmp_path: Path) -> None:
+def test_crops_of_one_scene_stay_in_one_fold(recipe: SimpleNamespace, tmp_path: Path) -> None:
     paths = []
     for scene in range(12):
         for k in range(1 + scene % 3):
@@ -124,16 +126,16 @@ def test_crops_of_one_scene_stay_in_one_fold(recipe: Any, tmp_path: Path) -> Non
             pixels[70:150, 80:140] = portrait(100 + k, 60, 80)  # another face in the same surroundings
             paths.append(tmp_path / f"{scene}-{k}.png")
             Image.fromarray(pixels).save(paths[-1])
-    scene = recipe.scenes(paths)
+    scene = recipe.samples.scenes(paths)
     names = [p.name.split("-")[0] for p in paths]
     assert len(set(scene)) == 12
     assert all((scene[a] == scene[b]) == (names[a] == names[b]) for a in range(len(paths)) for b in range(len(paths)))
-    fold = recipe.folds_of(scene)
-    assert set(fold) == set(range(recipe.FOLDS))
+    fold = recipe.samples.folds_of(scene)
+    assert set(fold) == set(range(recipe.samples.FOLDS))
     assert all(len(set(fold[scene == s])) == 1 for s in set(scene))
 
 
-def test_no_held_out_source_shares_a_site_with_one_that_is_learnt_from(recipe: Any) -> None:
+def test_no_held_out_source_shares_a_site_with_one_that_is_learnt_from(recipe: SimpleNamespace) -> None:
     from models.training import data
 
     try:
@@ -144,63 +146,65 @@ def test_no_held_out_source_shares_a_site_with_one_that_is_learnt_from(recipe: A
     columns = rows[0].split(",")
     known = [dict(zip(columns, r.split(","), strict=False)) for r in rows[1:]]
     sites = [
-        {r["repo"] for r in known if r["kind"] == "real" and (r["group"] in recipe.HELD_OUT) is w}
+        {r["repo"] for r in known if r["kind"] == "real" and (r["group"] in recipe.samples.HELD_OUT) is w}
         for w in (True, False)
     ]
     assert sites[0]
     assert not sites[0] & sites[1]
 
 
-def test_the_worst_face_stands_for_its_picture(recipe: Any) -> None:
+def test_the_worst_face_stands_for_its_picture(recipe: SimpleNamespace) -> None:
     scores = np.array([0.1, -2.0, 3.0, 0.5])
-    assert recipe.worst(scores, np.array([0, 1, 1, 2])).tolist() == [0.1, 3.0, 0.5]
+    assert recipe.figures.worst(scores, np.array([0, 1, 1, 2])).tolist() == [0.1, 3.0, 0.5]
 
 
-def test_calibration_weighs_both_classes_alike_and_must_rise(recipe: Any) -> None:
+def test_calibration_weighs_both_classes_alike_and_must_rise(recipe: SimpleNamespace) -> None:
     rng = np.random.default_rng(2)
     raw, y = np.concatenate([rng.normal(2, 1, 300), rng.normal(0, 1, 3000)]), np.repeat([1, 0], [300, 3000])
-    table = recipe.calibration(raw, y)
+    table = recipe.figures.calibration(raw, y)
     p = np.interp([1.0, 3.0, -1.0], table["raw"], table["probability"])
     assert p == pytest.approx([0.5, 0.98, 0.02], abs=0.03)
     with pytest.raises(ValueError, match="fall"):
-        recipe.calibration(-raw, y)
+        recipe.figures.calibration(-raw, y)
 
 
-def test_thresholds_keep_the_budget_on_every_kind_of_copy(recipe: Any) -> None:
+def test_thresholds_keep_the_budget_on_every_kind_of_copy(recipe: SimpleNamespace) -> None:
     rng = np.random.default_rng(3)
     copies = [rng.random(2000) * 0.8, rng.random(2000)]
-    found = recipe.thresholds(copies)
-    assert all((p >= found["likely"]).mean() <= recipe.BUDGET for p in copies)
-    assert all((p >= found["clear"]).mean() <= recipe.INCONCLUSIVE for p in copies)
+    found = recipe.figures.thresholds(copies)
+    assert all((p >= found["likely"]).mean() <= recipe.figures.BUDGET for p in copies)
+    assert all((p >= found["clear"]).mean() <= recipe.figures.INCONCLUSIVE for p in copies)
     assert found["clear"] < found["likely"]
 
 
-def test_a_patch_keeps_the_face_where_its_box_says(recipe: Any) -> None:
+def test_a_patch_keeps_the_face_where_its_box_says(recipe: SimpleNamespace) -> None:
     rgb = np.zeros((700, 900, 3), np.uint8)
     rgb[200:500, 300:560] = 200
-    pixels, box = recipe.patch(rgb, (300.0, 200.0, 260.0, 300.0))
+    pixels, box = recipe.samples.patch(rgb, (300.0, 200.0, 260.0, 300.0))
     assert max(box[2:]) == pytest.approx(self_blend.LARGEST)
     x, y, w, h = (round(v) for v in box)
     assert pixels[y + 3 : y + h - 3, x + 3 : x + w - 3].min() > 190
     assert pixels[: y - 3].max() < 10
 
 
-def test_onnx_equals_torch_and_the_check_can_fail(recipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onnx_equals_torch_and_the_check_can_fail(
+    recipe: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     torch.manual_seed(0)
-    net = recipe.FaceNetwork().eval()
-    assert recipe.write_model(net, tmp_path / "net.onnx").shape == (3, 1)
-    monkeypatch.setattr(recipe, "TOLERANCE", -1.0)
+    net = recipe.network.FaceNetwork().eval()
+    assert recipe.export.write_model(net, tmp_path / "net.onnx").shape == (3, 1)
+    monkeypatch.setattr(recipe.export, "TOLERANCE", -1.0)
     with pytest.raises(RuntimeError, match="differs"):
-        recipe.write_model(net, tmp_path / "net.onnx")
+        recipe.export.write_model(net, tmp_path / "net.onnx")
 
 
-def test_saved_again_keeps_faces_large_enough(recipe: Any, tmp_path: Path) -> None:
+def test_saved_again_keeps_faces_large_enough(recipe: SimpleNamespace, tmp_path: Path) -> None:
     path = tmp_path / "photograph.jpg"
     Image.fromarray(portrait(1, 400, 300)).save(path)
-    item = recipe.Item(path, "real", "g", "r", ((100.0, 80.0, 70.0, 90.0),), 0)
-    first, again = recipe.saved_again(item), recipe.saved_again(item)
+    item = recipe.samples.Item(path, "real", "g", "r", ((100.0, 80.0, 70.0, 90.0),), 0)
+    first, again = recipe.samples.saved_again(item), recipe.samples.saved_again(item)
     assert np.array_equal(first, again)
     assert first.shape == (1, SIDE, SIDE, 3)
     plain = square(np.asarray(Image.open(path)), item.boxes[0])
