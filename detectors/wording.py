@@ -57,20 +57,22 @@ def measured(band: Band, detector: str, bands: Bands, quality: str | None) -> st
     own = bands.by_quality.get(quality or "")
     if own is not None and min(own.n_real, own.n_synthetic) >= ENOUGH:
         rates, alike = own, ALIKE.get(quality or "", "")
-    wrong = _percent(rates.false_positive_rate)
+    wrong = _share(rates.false_positive_rate, rates.n_real)
     if band == "likely_synthetic":
         return (
             f"Of {rates.n_real:,} real photographs{alike}, from sources never used in training, {_check(detector)} "
             f"wrongly called {wrong} likely synthetic."
         )
     if band == "no_signs":
+        missed = _share(rates.miss_rate, rates.n_synthetic)
         return (
             f"No signs found; that is not proof that it is real. Of {rates.n_synthetic:,} synthetic pictures{alike}, "
-            f"from generators never used in training, {_percent(rates.miss_rate)} were missed in this way."
+            f"from generators never used in training, {missed} were missed in this way."
         )
     return (
-        f"Can't tell. Neither answer would be safe: of real photographs{alike}, {_check(detector)} wrongly calls "
-        f"{wrong} likely synthetic, and of synthetic pictures it finds {_percent(rates.recall)}."
+        f"Can't tell. Neither answer would be safe: of {rates.n_real:,} real photographs{alike}, {_check(detector)} "
+        f"wrongly called {wrong} likely synthetic, and of {rates.n_synthetic:,} synthetic pictures it found "
+        f"{_share(rates.recall, rates.n_synthetic)}."
     )
 
 
@@ -85,7 +87,9 @@ def _found(finding: Finding, band: Band) -> str:
     if band == "no_signs":
         return "found no signs"
     if band == "inconclusive":
-        unsteady = finding.state is State.INCONCLUSIVE and finding.score is not None
+        if finding.state is State.INCONCLUSIVE and finding.details.get("colourless"):
+            return "found signs, but is not to be relied on without colour"
+        unsteady = finding.state is State.INCONCLUSIVE and "stability" in finding.details
         return "found signs that do not last when the picture is changed a little" if unsteady else "could not tell"
     many = len(finding.regions)
     if finding.detector == "generated":
@@ -117,5 +121,6 @@ def _and(names: Sequence[str]) -> str:
     return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _percent(rate: float) -> str:
-    return f"{rate * 100:.1f} %"
+def _share(rate: float, count: int) -> str:
+    """A measured share of `count` pictures. A share of nothing is a count, and no promise for the next picture."""
+    return f"{rate * 100:.1f} %" if round(rate * count) else "none"

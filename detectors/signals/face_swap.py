@@ -23,8 +23,8 @@ NO_FACE = "No face was found, so there is none to check for a swap."
 LIKELY_ONE = "A face looks swapped or blended in."
 LIKELY_MANY = "{n} faces look swapped or blended in."
 UNSURE = "A face shows some traces of blending, but too few to say."
-CLEAR_ONE = "The face that was checked shows no traces of a swap."
-CLEAR_MANY = "The {n} faces that were checked show no traces of a swap."
+CLEAR_ONE = "The face that was checked shows no traces of a swap, but this check misses most swaps."
+CLEAR_MANY = "The {n} faces that were checked show no traces of a swap, but this check misses most swaps."
 
 
 def unchecked(small: int, blurred: int, beyond: int) -> str:

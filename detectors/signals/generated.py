@@ -83,7 +83,7 @@ class Generated:
         if score < limits.likely:
             return self._finding(State.OK, score, CLEAR if score < limits.clear else UNSURE, details, model)
         if quality.is_grey(np.asarray(small)):
-            return self._finding(State.INCONCLUSIVE, score, COLOURLESS, details, model)
+            return self._finding(State.INCONCLUSIVE, score, COLOURLESS, {**details, "colourless": True}, model)
         copies = {name: round(_score(model, copy)[0], 4) for name, copy in stability_copies(small).items()}
         details["stability"] = copies
         if not steady(tuple(copies.values()), limits):

@@ -13,6 +13,8 @@ from detectors.inference import guard, manifest
 from detectors.intake.media import Media
 from detectors.intake.picture import Picture
 from detectors.signals import Detector, generated
+from detectors.verdict import Band
+from detectors.wording import looked
 
 BANDS = manifest.bands(Profile.FAST)
 HIGH, MIDDLE, LOW = BANDS.likely, (BANDS.likely + BANDS.clear) / 2 - 1e-3, BANDS.clear / 2
@@ -115,6 +117,7 @@ def test_a_picture_without_colour_is_never_called_likely(profile: Profile, monke
     grey = Picture(rgb=rgb, media=coloured.media, sha256=coloured.sha256, data=b"")
     found = generated.detector.find(grey, profile)
     assert (found.state, found.says) == (State.INCONCLUSIVE, generated.COLOURLESS)
+    assert "without colour" in looked([(found, Band.INCONCLUSIVE)])
 
 
 def test_what_is_not_a_photograph_gets_no_score(monkeypatch: pytest.MonkeyPatch) -> None:

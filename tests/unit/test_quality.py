@@ -81,3 +81,18 @@ def test_it_is_worked_out_once_a_picture(monkeypatch: pytest.MonkeyPatch) -> Non
     first = quality.of_picture(picture)
     monkeypatch.setattr(quality, "sharpness", lambda _: 1 / 0)
     assert quality.of_picture(picture) == first
+
+
+def test_grey_is_grey_up_to_what_jpeg_leaves() -> None:
+    grey = np.repeat(np.random.default_rng(0).integers(0, 256, (50, 50, 1), np.uint8), 3, 2)
+    assert quality.is_grey(grey)
+    tinted = grey.copy()
+    tinted[:5, :10, 0] ^= 64
+    assert not quality.is_grey(tinted)
+
+
+@pytest.mark.parametrize(("levels", "grey"), [(0, True), (3, True), (5, False), (30, False)])
+def test_a_faint_tint_is_colour(levels: int, grey: bool) -> None:
+    rgb = np.random.default_rng(1).integers(40, 200, (60, 80, 1), np.uint8).repeat(3, 2)
+    rgb[:, :, 0] += np.uint8(levels)
+    assert quality.is_grey(rgb) is grey

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detectors import quality
 from models.training import data, groups
 
 
@@ -38,14 +37,6 @@ def test_eyes_hair_and_gloss_do_not_move_the_angle() -> None:
 def test_skin_without_yellow_has_no_angle_and_no_group() -> None:
     assert groups.typology_angle(face((120, 130, 180))) is None
     assert groups.tone(None) is None
-
-
-def test_grey_is_grey_up_to_what_jpeg_leaves() -> None:
-    grey = np.repeat(np.random.default_rng(0).integers(0, 256, (50, 50, 1), np.uint8), 3, 2)
-    assert quality.is_grey(grey)
-    tinted = grey.copy()
-    tinted[:5, :10, 0] ^= 64
-    assert not quality.is_grey(tinted)
 
 
 def test_wilson_by_hand() -> None:

@@ -52,8 +52,12 @@ def reasons(*found: Finding) -> tuple[str, ...]:
             "The check of the whole picture found the marks of an image generator.",
         ),
         (
-            learned("generated", HIGH, State.INCONCLUSIVE),
+            learned("generated", HIGH, State.INCONCLUSIVE, stability={"jpeg_70": 0.4}),
             "The check of the whole picture found signs that do not last when the picture is changed a little.",
+        ),
+        (
+            learned("generated", HIGH, State.INCONCLUSIVE, colourless=True),
+            "The check of the whole picture found signs, but is not to be relied on without colour.",
         ),
         (learned("generated", MIDDLE), "The check of the whole picture could not tell."),
         (learned("generated", LOW), "The check of the whole picture found no signs."),
@@ -140,13 +144,20 @@ def test_checks_that_agree_share_a_clause() -> None:
         (
             MIDDLE,
             "small",
-            "Can't tell. Neither answer would be safe: of real photographs as small as this one, the check of the "
-            "whole picture wrongly calls 2.1 % likely synthetic, and of synthetic pictures it finds 31.0 %.",
+            "Can't tell. Neither answer would be safe: of 123 real photographs as small as this one, the check of "
+            "the whole picture wrongly called 2.1 % likely synthetic, and of 456 synthetic pictures it found 31.0 %.",
         ),
     ],
 )
 def test_the_rates_are_those_of_pictures_like_this_one(score: float, class_: str, sentence: str) -> None:
     assert reasons(learned("generated", score, quality=class_))[1] == sentence
+
+
+def test_no_error_among_those_counted_is_a_count_and_no_rate() -> None:
+    spotless = {"generated": replace(BANDS, by_quality={"small": replace(OWN, false_positive_rate=0.0)})}
+    said = decide([learned("generated", HIGH, quality="small")], spotless).reasons[1]
+    assert "wrongly called none likely synthetic" in said
+    assert "0.0 %" not in said
 
 
 def test_too_few_synthetic_pictures_are_too_few_too() -> None:
