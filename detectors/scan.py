@@ -125,7 +125,8 @@ class Scanner:
         `profile` stands in for that of the options.
 
         While `pause` is set no new file is begun. Once `cancel` is set none is, and the run ends after the files in
-        hand. Raises SetupError when no worker can be started.
+        hand, before the first that was not done: the reports never leave out one and give a later one, so that a run
+        can be resumed from where they end. Raises SetupError when no worker can be started.
 
         One scan at a time: a scan that ends, ends every worker of this Scanner that is still busy. A second one
         raises RuntimeError until the first is used up or closed.
@@ -154,11 +155,15 @@ class Scanner:
                     break
                 ahead.append(pool.submit(self._report, item, run))
                 while ahead and (ahead[0].done() or len(ahead) >= _AHEAD * self.options.jobs):
-                    if report := self._awaited(ahead.popleft(), run):
-                        yield report
-            while ahead:
-                if report := self._awaited(ahead.popleft(), run):
+                    report = self._awaited(ahead.popleft(), run)
+                    if report is None:
+                        return
                     yield report
+            while ahead:
+                report = self._awaited(ahead.popleft(), run)
+                if report is None:
+                    return
+                yield report
         finally:
             run.ended.set()
             pool.shutdown(wait=False, cancel_futures=True)
