@@ -16,6 +16,8 @@ from detectors.intake.limits import Limits
 APP = "counterproof"
 FILE_NAME = "settings.toml"
 PROFILES = ("auto", *Profile)
+# Longer would be a lock that is turned off.
+MOST_LOCK_MINUTES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Settings:
     cache: bool = True
     # What a file may cost; each field says why. A file beyond a limit is refused, and listed with the reason.
     limits: Limits = field(default_factory=Limits)
+    # An open casebook closes itself after so many minutes without a key or a mouse. It cannot be turned off.
+    lock_minutes: int = 10
 
 
 def config_path() -> str:
@@ -78,7 +82,7 @@ def _parse(data: bytes) -> Settings:
 
     values = tomllib.loads(data.decode("utf-8"))
     limits = values.pop("limits", {})
-    known = {"jobs": _jobs, "profile": _profile, "cache": _switch}
+    known = {"jobs": _jobs, "profile": _profile, "cache": _switch, "lock_minutes": _lock_minutes}
     if unknown := sorted(values.keys() - known.keys()):
         raise ValueError(f"there is no setting called {unknown[0]!r}")
     if not isinstance(limits, dict):
@@ -102,6 +106,12 @@ def _profile(value: object) -> str:
 def _switch(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("cache must be true or false")
+    return value
+
+
+def _lock_minutes(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= MOST_LOCK_MINUTES:
+        raise ValueError(f"lock_minutes must be a whole number from 1 to {MOST_LOCK_MINUTES}")
     return value
 
 

@@ -32,10 +32,10 @@ def test_the_file_lies_in_the_users_own_folder(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_values_override_defaults(tmp_path: Path) -> None:
-    text = 'jobs = 2\nprofile = "thorough"\ncache = false\n[limits]\nmax_bytes = 1000\nseconds = 5\n'
+    text = 'jobs = 2\nprofile = "thorough"\ncache = false\nlock_minutes = 1\n[limits]\nmax_bytes = 1000\nseconds = 5\n'
     found, said = load(tmp_path / "settings.toml", text)
     assert said == ""
-    assert found == Settings(2, "thorough", False, Limits(max_bytes=1000, seconds=5.0))
+    assert found == Settings(2, "thorough", False, Limits(max_bytes=1000, seconds=5.0), 1)
     assert isinstance(found.limits.seconds, float)
 
 
@@ -44,7 +44,8 @@ def test_values_override_defaults(tmp_path: Path) -> None:
     [
         "jobs = -1", "jobs = 1000", "jobs = true", 'jobs = "2"', 'profile = "quick"', "cache = 1", "limits = 3",
         "[limits]\nmax_bytes = 0", "[limits]\nmax_bytes = 1.5", "[limits]\nseconds = true", "[limits]\nother = 3",
-        "[limits]\nseconds = nan", "other = 1", "jobs = ", b"\xff\xfe", b"\0",
+        "[limits]\nseconds = nan", "other = 1", "jobs = ", "lock_minutes = 0",
+        "lock_minutes = false", "lock_minutes = 61", "lock_minutes = 1.5", b"\xff\xfe", b"\0",
     ],
 )  # fmt: skip
 def test_what_cannot_be_understood_is_kept_aside_and_said(tmp_path: Path, text: str | bytes) -> None:
