@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from detectors.intake.media import Media
 from detectors.verdict import Verdict
 
 SCHEMA = "counterproof.scan/1"
+VIEW_KINDS = ("whole", "trimmed", "region")
+_PDQ = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,70 @@ class Hashes:
             "phash": self.phash,
         }
 
+    def to_record(self) -> dict[str, Any]:
+        """The same with the note."""
+        return {**self.to_json(), "note": self.note}
+
+    @classmethod
+    def from_record(cls, obj: Mapping[str, Any]) -> Hashes:
+        """The inverse of `to_record`. Raises KeyError, TypeError or ValueError when the object is malformed."""
+        return cls(
+            sha256=str(obj["sha256"]),
+            md5=str(obj["md5"]),
+            pdq=None if obj["pdq"] is None else str(obj["pdq"]),
+            pdq_quality=None if obj["pdq_quality"] is None else int(obj["pdq_quality"]),
+            phash=None if obj["phash"] is None else str(obj["phash"]),
+            note=str(obj["note"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One part of a picture that is looked for on its own, and its PDQ.
+
+    `kind` is `whole`, `trimmed` (without border, bars, caption or a screenshot's surround) or `region` (a part, so that
+    a cropped copy is found); `box` is x, y, width, height in pixels of the upright picture at full size; `pdq` is 64
+    hex, `quality` 0..100.
+    """
+
+    kind: str
+    box: tuple[int, int, int, int]
+    pdq: str
+    quality: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The view as JSON-able values."""
+        return {"kind": self.kind, "box": list(self.box), "pdq": self.pdq, "quality": self.quality}
+
+    @classmethod
+    def from_json(cls, obj: Mapping[str, Any]) -> View:
+        """The inverse of `to_json`. Raises KeyError, TypeError or ValueError when the object is malformed."""
+        x, y, w, h = (int(v) for v in obj["box"])
+        pdq, quality = str(obj["pdq"]), int(obj["quality"])
+        if obj["kind"] not in VIEW_KINDS or min(x, y) < 0 or min(w, h) < 1 or not 0 <= quality <= 100:
+            raise ValueError("not a view of a picture")
+        if not is_pdq(pdq):
+            raise ValueError("a PDQ has 64 hex digits")
+        return cls(str(obj["kind"]), (x, y, w, h), pdq, quality)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprinted:
+    """One input's fingerprints without any detector's findings: `media`, `hashes` and `views`, or `error`.
+
+    `views` are those with a PDQ that can be matched, the whole picture first. They are empty when there is none;
+    `hashes.note` then says why. `cached` says that it was not redone.
+    """
+
+    path: str
+    media: Media | None = None
+    hashes: Hashes | None = None
+    views: tuple[View, ...] = ()
+    error: CounterproofError | None = None
+    sha256: str | None = None
+    ms: float = 0.0
+    cached: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
@@ -56,8 +123,8 @@ class Analysis:
     def to_record(self) -> dict[str, Any]:
         """Everything as JSON-able values, for the pipe from the worker and for the cache."""
         return {
-            "media": {**self.media.to_json(), "frames": self.media.frames, "notes": list(self.media.notes)},
-            "hashes": {**self.hashes.to_json(), "note": self.hashes.note},
+            "media": self.media.to_record(),
+            "hashes": self.hashes.to_record(),
             "findings": [f.to_record() for f in self.findings],
             "ms": self.ms,
             "model_ms": self.model_ms,
@@ -73,14 +140,7 @@ class Analysis:
             raise ValueError("findings rest on one of the checks")
         return cls(
             media=Media.from_json(obj["media"]),
-            hashes=Hashes(
-                sha256=str(h["sha256"]),
-                md5=str(h["md5"]),
-                pdq=None if h["pdq"] is None else str(h["pdq"]),
-                pdq_quality=None if h["pdq_quality"] is None else int(h["pdq_quality"]),
-                phash=None if h["phash"] is None else str(h["phash"]),
-                note=str(h["note"]),
-            ),
+            hashes=Hashes.from_record(h),
             findings=tuple(Finding.from_record(f) for f in obj["findings"]),
             ms=float(obj["ms"]),
             model_ms=float(obj["model_ms"]),
@@ -132,6 +192,11 @@ class Report:
     def to_line(self) -> str:
         """One line of JSON without the newline. ASCII only, so names that are not UTF-8 survive as \\udcXX."""
         return json.dumps(self.to_json(), ensure_ascii=True, separators=(",", ":"))
+
+
+def is_pdq(text: str) -> bool:
+    """Whether the text is a PDQ as it is exchanged: 64 lower-case hex digits."""
+    return _PDQ.fullmatch(text) is not None
 
 
 def intimacy(findings: tuple[Finding, ...]) -> dict[str, Any]:

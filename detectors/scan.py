@@ -8,11 +8,11 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field, replace
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from detectors.cache import Cache, engine_id
 from detectors.errors import FileRefused, FileUnreadable, SetupError
@@ -26,16 +26,18 @@ from detectors.intake.protocol import (
     Outcome,
     ProtocolError,
     error_of,
+    fingerprinted_of,
     malformed_answer,
     outcome_of,
     pack,
     unpack,
 )
 from detectors.intake.sandbox import Protection
-from detectors.report import Report
+from detectors.report import Fingerprinted, Report
 from detectors.third_party import ask, store
 from detectors.verdict import Bands, decide
 
+_T = TypeVar("_T")
 _POLL_SECONDS = 0.05
 # Inputs taken ahead of the one being reported, per job. Only their paths wait, never their bytes.
 _AHEAD = 32
@@ -141,19 +143,40 @@ class Scanner:
                 profile or self.options.profile,
                 self._points(),
             )
-            yield from self._reports(inputs, run)
+            yield from self._in_order(inputs, run, self._report)
         finally:
             self._one_scan.release()
 
-    def _reports(self, inputs: Iterable[Input], run: _Run) -> Iterator[Report]:
-        """As `scan`."""
-        ahead: deque[Future[Report | None]] = deque()
+    def fingerprints(
+        self, inputs: Iterable[Input], cancel: threading.Event | None = None, pause: threading.Event | None = None
+    ) -> Iterator[Fingerprinted]:
+        """One Fingerprinted per input, in the order of the inputs: no detector runs and no model is loaded.
+
+        Order, `pause`, `cancel`, one run at a time and what is raised: all as for `scan`.
+        """
+        if not self._one_scan.acquire(blocking=False):
+            raise RuntimeError("a Scanner runs one scan at a time: use up or close the first")
+        try:
+            run = _Run(cancel or threading.Event(), pause or threading.Event(), self._closed, self.options.profile, {})
+            yield from self._in_order(inputs, run, self._fingerprinted)
+        finally:
+            self._one_scan.release()
+
+    def fingerprint(self, path: str) -> Fingerprinted:
+        """One file's fingerprints, also while a scan runs. Any thread may ask. What is wrong with the file is in
+        `error`. Raises SetupError when no worker can be started."""
+        with self._one_preview:
+            return self._fingerprints_of(path, self._preview_pool, lambda: False)
+
+    def _in_order(self, inputs: Iterable[Input], run: _Run, work: Callable[[Input, _Run], _T | None]) -> Iterator[_T]:
+        """What `work` makes of each input, as `scan` says."""
+        ahead: deque[Future[_T | None]] = deque()
         pool = ThreadPoolExecutor(self.options.jobs, thread_name_prefix="scan")
         try:
             for item in inputs:
                 if run.over():
                     break
-                ahead.append(pool.submit(self._report, item, run))
+                ahead.append(pool.submit(work, item, run))
                 while ahead and (ahead[0].done() or len(ahead) >= _AHEAD * self.options.jobs):
                     report = self._awaited(ahead.popleft(), run)
                     if report is None:
@@ -208,8 +231,8 @@ class Scanner:
 
         return {check: manifest.operating_points(check) for check in CHECKS}
 
-    def _awaited(self, future: Future[Report | None], run: _Run) -> Report | None:
-        """The report, or None where a run that is over dropped the input."""
+    def _awaited(self, future: Future[_T | None], run: _Run) -> _T | None:
+        """The result, or None where a run that is over dropped the input."""
         deadline: float | None = None
         while True:
             if run.over() and deadline is None:
@@ -261,6 +284,49 @@ class Scanner:
         points = {} if analysis is None else {**run.points[analysis.profile], **self._added.points}
         verdict = None if analysis is None else decide(analysis.findings, points)
         return Report(item.path, analysis, verdict, None, sha256, _ms_since(started), cached, outcome.thumbnail)
+
+    def _fingerprinted(self, item: Input, run: _Run) -> Fingerprinted | None:
+        """One input's fingerprints, or None or CancelledError when the run is over first. Runs in a pool thread."""
+        while run.pause.is_set() and not run.over():
+            time.sleep(_POLL_SECONDS)
+        if run.over():
+            return None
+        if item.error is not None:
+            return Fingerprinted(item.path, error=item.error)
+        try:
+            found = self._fingerprints_of(item.path, self._pool, run.over)
+        except SetupError:
+            if run.over():
+                return None
+            raise
+        # A worker that was ended because the run is over says nothing about the file.
+        return None if found.error is not None and found.error.code in _PASSING and run.over() else found
+
+    def _fingerprints_of(self, path: str, pool: Pool, over: Callable[[], bool]) -> Fingerprinted:
+        """The fingerprints of the file at `path`, from the cache or a worker. Raises SetupError, CancelledError."""
+        started, cache, sha256 = time.perf_counter(), self.options.cache, None
+        try:
+            data = read_file(path, self.options.limits)
+            digest = hashlib.sha256(data).digest()
+            sha256 = digest.hex()
+            context = b"fingerprint" + engine_id() + repr(astuple(self.options.limits)).encode() if cache else b""
+            if cache is not None and (kept := cache.get(digest, context)) is not None:
+                with contextlib.suppress(ProtocolError):
+                    found = fingerprinted_of(unpack(kept)[0], path, sha256)
+                    return replace(found, ms=_ms_since(started), cached=True)
+            with pool.worker(over) as worker:
+                header, _ = worker.ask({"op": "fingerprint", "sha256": sha256}, data)
+                try:
+                    found = fingerprinted_of(header, path, sha256)
+                except ProtocolError as e:
+                    raise WorkerDied(malformed_answer()) from e
+        except (FileRefused, FileUnreadable) as e:
+            return Fingerprinted(path, error=e, sha256=sha256, ms=_ms_since(started))
+        except WorkerDied as e:
+            return Fingerprinted(path, error=e.error, sha256=sha256, ms=_ms_since(started))
+        if cache is not None and (found.error is None or found.error.code not in _PASSING):
+            cache.put(digest, context, pack(header))
+        return replace(found, ms=_ms_since(started))
 
     def _outcome(self, data: bytes, digest: bytes, run: _Run) -> tuple[Outcome, bool]:
         """What is known of these bytes, and whether it was known before. Raises as `_analysed`."""

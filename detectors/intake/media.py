@@ -25,6 +25,10 @@ class Media:
         """The `media` object of `counterproof.scan/1`."""
         return {"format": self.format, "width": self.width, "height": self.height, "bytes": self.bytes}
 
+    def to_record(self) -> dict[str, Any]:
+        """The same with `frames` and `notes`."""
+        return {**self.to_json(), "frames": self.frames, "notes": list(self.notes)}
+
     @classmethod
     def from_json(cls, obj: Mapping[str, Any]) -> Media:
         """From a worker's or the cache's object, with `frames` and `notes`. Raises KeyError, TypeError, ValueError."""

@@ -15,7 +15,8 @@ from typing import IO, Any, NoReturn
 
 from detectors.errors import CounterproofError, FileRefused, FileUnreadable
 from detectors.finding import State
-from detectors.report import Analysis
+from detectors.intake.media import Media
+from detectors.report import Analysis, Fingerprinted, Hashes, View
 
 # A header holds findings, metadata and a few hundred regions: tens of KB. The cap only stops a runaway.
 MAX_HEADER = 8 * 1024 * 1024
@@ -24,6 +25,7 @@ MAX_PREVIEW_SIDE = 4096
 MAX_ANSWER_PAYLOAD = MAX_PREVIEW_SIDE * MAX_PREVIEW_SIDE * 3
 _LENGTHS = struct.Struct(">II")
 _MAX_TEXT = 2000
+_MAX_VIEWS = 1000
 _LEVELS = ("explicit", "suggestive", "none_found")
 _KINDS: Mapping[str, type[CounterproofError]] = {"refused": FileRefused, "unreadable": FileUnreadable}
 
@@ -102,6 +104,21 @@ def outcome_of(header: Mapping[str, Any], payload: bytes, sha256: str) -> Outcom
     if not all(math.isfinite(ms) for ms in (analysis.ms, analysis.model_ms, *(f.ms for f in analysis.findings))):
         raise ProtocolError("a duration is not a number")
     return Outcome(analysis, None, payload or None)
+
+
+def fingerprinted_of(header: Mapping[str, Any], path: str, sha256: str) -> Fingerprinted:
+    """The checked fingerprints of the file with this SHA-256 (hex), named `path`. Raises ProtocolError."""
+    if "error" in header:
+        return Fingerprinted(path, error=error_of(header), sha256=sha256)
+    try:
+        found = header["fingerprint"]
+        media, hashes = Media.from_json(found["media"]), Hashes.from_record(found["hashes"])
+        views = tuple(View.from_json(v) for v in found["views"][:_MAX_VIEWS])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as e:
+        raise ProtocolError(f"malformed fingerprints: {type(e).__name__}") from e
+    if hashes.sha256 != sha256:
+        raise ProtocolError("the fingerprints are of another file")
+    return Fingerprinted(path, media, hashes, views, sha256=sha256)
 
 
 def error_of(header: Mapping[str, Any]) -> CounterproofError:

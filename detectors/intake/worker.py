@@ -11,11 +11,13 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 from detectors.errors import CounterproofError, FileUnreadable
 from detectors.finding import Finding, Profile, Role, State
 from detectors.fingerprints import fingerprints
+from detectors.fingerprints.views import views
 from detectors.inference import manifest, sessions
 from detectors.intake import decode, problems, sandbox
 from detectors.intake.limits import Limits
@@ -58,6 +60,8 @@ def answer(header: Mapping[str, Any], data: bytes, limits: Limits) -> bytes:
     try:
         if header["op"] == "preview":
             return pack(*preview(data, header["sha256"], limits, header["longest"], header["blurred"]))
+        if header["op"] == "fingerprint":
+            return pack(fingerprint(data, header["sha256"], limits))
         if header["op"] in ("third_party", "check_model"):
             return pack(_third_party(header, data, limits))
         return pack(*analyse(data, header["sha256"], limits, Profile(header["profile"]), header["thumbnail"]))
@@ -102,6 +106,18 @@ def preview(data: bytes, sha256: str, limits: Limits, longest: int, blurred: boo
         image = Image.fromarray(picture.rgb)
         image.thumbnail((longest, longest), Image.Resampling.BICUBIC)
     return {"width": image.width, "height": image.height}, image.tobytes()
+
+
+def fingerprint(data: bytes, sha256: str, limits: Limits) -> dict[str, Any]:
+    """The answer with hashes and views of one file's bytes. Loads no model. Raises CounterproofError."""
+    picture = decode.decode(data, sha256, limits)
+    parts = (replace(v, box=picture.box_at_full_size(*v.box)) for v in views(picture.rgb))
+    found = {
+        "media": picture.media.to_record(),
+        "hashes": _hashes(picture).to_record(),
+        "views": [v.to_json() for v in parts],
+    }
+    return {"fingerprint": found}
 
 
 def _third_party(header: Mapping[str, Any], data: bytes, limits: Limits) -> dict[str, float]:
