@@ -26,7 +26,7 @@ setup: $(VENV)/.ready
 
 # Exit status 1 says that a file could not be scanned: the demo holds one damaged picture on purpose.
 demo: setup
-	@$(BIN)/counterproof scan resources/demo || test $$? -eq 1
+	@$(BIN)/counterproof scan --age adults resources/demo || test $$? -eq 1
 	@echo
 	@echo "To open the window:  $(BIN)/counterproof window resources/demo"
 

@@ -19,6 +19,7 @@ from desktop.listing import MANY, auto_profile, listed
 from desktop.output import jsonl
 from desktop.output.progress import Progress
 from desktop.output.writer import OutputError, Tally, Writer, check_replaceable, forget_stdout
+from desktop.safety import age_gate
 from detectors.errors import CounterproofError
 from detectors.finding import Profile
 from detectors.inputs import Input
@@ -39,6 +40,8 @@ def run(args: Namespace) -> int:
     if problem := _usage_problem(args):
         sys.stderr.write(f"counterproof scan: {problem}\n")
         return USAGE
+    if not age_gate.scan_may_start(args):
+        return SOME_NOT
     stop, tally, progress, chosen = _Stop(), Tally(), Progress(args.quiet), settings.load()
     started = time.monotonic()
     try:

@@ -21,8 +21,8 @@ examples:
   counterproof scan folder --html report.html        a folder, as a page to read and print
   find . -name '*.webp' -print0 | counterproof scan - --jsonl results.jsonl
 
-If anyone in a picture may be under 18, please do not check it here and do not copy it. takeitdown.ncmec.org helps from
-anywhere, and inhope.org lists the hotline near you.
+If anyone in a picture may be under 18, please do not check it here and do not copy it: --age minor opens nothing and
+shows where to turn. At a terminal this is asked first, unless --age answers it; without one, the run goes on.
 
 The results hold file names and fingerprints of the pictures, so keep them as private as the pictures.
 exit status: 0 every file was checked, 1 some were not, 2 the command was not understood or could not start,
@@ -136,6 +136,9 @@ def _scan_arguments(scan: argparse.ArgumentParser) -> None:
     )
     add("--no-cache", action="store_true", help="check every file anew, and remember nothing")
     add("--quiet", action="store_true", help="show no progress and no closing summary on standard error")
+    from desktop.safety import age_gate
+
+    age_gate.arguments(scan)
 
 
 def _jobs(text: str) -> int:

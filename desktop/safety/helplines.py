@@ -129,8 +129,8 @@ def _parse(values: Mapping[str, Any]) -> Helpline:
     texts = {key: _text(values, key) for key in ("name", "says", "source", *_ADDRESSES)}
     countries, unchecked = _texts(values, "countries"), _texts(values, "unchecked")
     confidence, who, verified_on = (
-        Confidence(values.get("confidence")),
-        Who(values.get("who")),
+        Confidence(_text(values, "confidence")),
+        Who(_text(values, "who")),
         values.get("verified_on"),
     )
     if not texts["name"] or not texts["says"]:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.safety import age_gate
 from desktop.window import words
 from desktop.window.words import translate
 from detectors.verdict import Band
@@ -31,7 +32,7 @@ class AgeQuestion(QDialog):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle(translate("age", "Before we start"))
-        question = translate("age", "Could anyone in these pictures be under 18?")
+        question = translate("age", age_gate.QUESTION)
         label = _text(question, self)
         font = label.font()
         font.setPointSizeF(font.pointSizeF() * 1.25)
@@ -84,12 +85,7 @@ class WhereToTurn(QDialog):
 def where_to_turn() -> tuple[str, ...]:
     """The paragraphs of WhereToTurn. Addresses are text to copy: the app opens no web page."""
     return (
-        translate(
-            "age",
-            "Thank you for saying so. You have done nothing wrong. Counterproof will not open these pictures, "
-            "will not make fingerprints of them and will not keep them.",
-        ),
-        translate("age", "Please do not copy them or send them to anyone, not even to show what happened."),
+        *(translate("age", paragraph) for paragraph in age_gate.NOT_OPENED),
         translate(
             "age",
             "If it is a picture of you, taken when you were under 18: Take It Down, takeitdown.ncmec.org. "
