@@ -196,7 +196,10 @@ class Scanner:
 
     def preview(self, path: str, longest: int, blurred: bool) -> Preview:
         """The picture at most `longest` px, or only a grey veil of it. Any thread may ask. Raises CounterproofError."""
-        data = read_file(path, self.options.limits)
+        return self.preview_of(read_file(path, self.options.limits), longest, blurred)
+
+    def preview_of(self, data: bytes, longest: int, blurred: bool) -> Preview:
+        """As `preview`, of a file's bytes, which then lie nowhere else. Raises CounterproofError."""
         longest = min(longest, MAX_PREVIEW_SIDE)
         request = {"op": "preview", "sha256": hashlib.sha256(data).hexdigest(), "longest": longest, "blurred": blurred}
         try:
