@@ -42,7 +42,7 @@ def run(args: Namespace) -> int:
         return USAGE
     if not age_gate.scan_may_start(args):
         return SOME_NOT
-    stop, tally, progress, chosen = _Stop(), Tally(), Progress(args.quiet), settings.load()
+    stop, tally, progress, chosen = Stop(), Tally(), Progress(args.quiet), settings.load()
     started = time.monotonic()
     try:
         skip = {os.path.realpath(p) for p in _files(args)}
@@ -143,7 +143,7 @@ def _scan(
     writers: list[Writer],
     tally: Tally,
     progress: Progress,
-    stop: _Stop,
+    stop: Stop,
 ) -> None:
     """Every report to every writer, in the order of the inputs."""
     cache, told = None, ""
@@ -249,7 +249,7 @@ def _how_to_go_on(args: Namespace, tally: Tally) -> str:
     return f"Stopped. {done} done. Running the same command again goes quickly over them."
 
 
-class _Stop:
+class Stop:
     """Ctrl-C and a polite kill. The first lets the files in hand finish, the second ends them, the third ends all."""
 
     def __init__(self) -> None:
