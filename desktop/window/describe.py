@@ -7,7 +7,7 @@ comments) can be distressing, so it is shown only on request.
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from desktop.window.table import Row, Status, status_word
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
 from detectors.finding import Finding, Overlay, Profile, Region, Role
-from detectors.report import Analysis, Report
+from detectors.report import Analysis, Hashes, Report
 from detectors.verdict import Verdict
 
 MAX_VALUE = 2000
@@ -69,9 +69,14 @@ def has_free_text(row: Row) -> bool:
 
 
 def as_html(row: Row, wanted: Wanted) -> str:
-    """The detail as rich text: headings, paragraphs, tables. Holds no link, no image and no style of its own."""
+    """The detail as rich text."""
+    return html_of(sections(row, wanted))
+
+
+def html_of(parts: Iterable[Section]) -> str:
+    """Rich text: headings, paragraphs, tables. Holds no link, no image and no style of its own."""
     out: list[str] = []
-    for number, section in enumerate(sections(row, wanted)):
+    for number, section in enumerate(parts):
         level = "h2" if number == 0 else "h3"
         out.append(f"<{level}>{html.escape(section.title)}</{level}>")
         out += [f"<p>{html.escape(p)}</p>" for p in section.paragraphs]
@@ -87,8 +92,13 @@ def as_html(row: Row, wanted: Wanted) -> str:
 
 def as_text(row: Row, wanted: Wanted) -> str:
     """The same as plain text, for the clipboard."""
-    out = [row.name]
-    for section in sections(row, wanted):
+    return text_of(row.name, sections(row, wanted))
+
+
+def text_of(name: str, parts: Iterable[Section]) -> str:
+    """Plain text, with `name` on top."""
+    out = [name]
+    for section in parts:
         out += ["", section.title]
         out += list(section.paragraphs)
         out += [f"{k}: {v}" for k, v in section.pairs]
@@ -123,6 +133,11 @@ def _marked(report: Report) -> list[tuple[Finding, Region]]:
 def _no_report(status: Status) -> str:
     if status is Status.STOPPED:
         return translate("detail", "You stopped before this file’s turn. Add it again to have it checked.")
+    if status is Status.LEFT_OUT:
+        return translate(
+            "detail",
+            "You left this file out: it is not opened, and nothing of it is kept. To have it checked, add it again.",
+        )
     return translate("detail", "This file is waiting for its turn.")
 
 
@@ -137,7 +152,7 @@ def _verdict(verdict: Verdict, analysis: Analysis | None) -> list[Section]:
         paragraphs.append(said.format(likelihood=likelihood))
     if analysis is not None:
         paragraphs.append(_check(analysis.profile))
-    reasons = tuple(_shorten(words.visible(r)) for r in verdict.reasons)
+    reasons = tuple(shorten(words.visible(r)) for r in verdict.reasons)
     parts = [Section(words.verdict(verdict.band), tuple(paragraphs))]
     if reasons:
         parts.append(Section(translate("detail", "Why"), reasons))
@@ -173,7 +188,7 @@ def _analysis(report: Report, analysis: Analysis, wanted: Wanted) -> list[Sectio
     if technical:
         parts.append(Section(translate("detail", "Technical details"), pairs=technical))
     if wanted.hashes:
-        parts.append(_hashes(analysis))
+        parts.append(fingerprints(analysis.hashes))
     return parts
 
 
@@ -219,7 +234,7 @@ def _noted(finding: Finding) -> Mapping[str, Any]:
 
 
 def _finding(finding: Finding) -> str:
-    return f"{words.finding_state(finding.state)}. {_shorten(words.visible(finding.in_short))}"
+    return f"{words.finding_state(finding.state)}. {shorten(words.visible(finding.in_short))}"
 
 
 def _regions(report: Report) -> tuple[tuple[str, ...], Pairs]:
@@ -237,8 +252,8 @@ def _regions(report: Report) -> tuple[tuple[str, ...], Pairs]:
     return (), tuple(pairs)
 
 
-def _hashes(analysis: Analysis) -> Section:
-    h = analysis.hashes
+def fingerprints(h: Hashes) -> Section:
+    """Hashes, with what they are for."""
     pdq = h.pdq or translate("detail", "none")
     if h.pdq_quality is not None:
         pdq += " " + translate("detail", "(quality {quality} of 100)").format(quality=h.pdq_quality)
@@ -259,7 +274,7 @@ def _facts(facts: Mapping[str, Any], wanted: Wanted) -> Pairs:
         if text and _is_free_text(key, text) and not wanted.free_text:
             text = hidden
         if text:
-            pairs.append((_fact_name(words.visible(str(key))), _shorten(text)))
+            pairs.append((_fact_name(words.visible(str(key))), shorten(text)))
     return tuple(pairs)
 
 
@@ -286,5 +301,6 @@ def _is_free_text(key: str, text: str) -> bool:
     return len(text) > LONG or (bool(text) and any(word in key.casefold() for word in FREE_TEXT))
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
+    """A text cut to a sane length."""
     return text if len(text) <= MAX_VALUE else text[:MAX_VALUE] + "…"

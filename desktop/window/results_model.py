@@ -35,6 +35,10 @@ class ResultsModel(QAbstractTableModel):
             return None
         return self.table.rows[self.table.order[index.row()]]
 
+    def row_id(self, index: Index) -> int | None:
+        """The id of the row behind an index."""
+        return self.table.order[index.row()] if self.row(index) is not None else None
+
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Text of a cell, its full path as a tooltip, and the whole row as one sentence for screen readers."""
         if role == Qt.ItemDataRole.DisplayRole:
@@ -75,6 +79,11 @@ class ResultsModel(QAbstractTableModel):
     def wait_again(self, ids: list[int]) -> None:
         """Rows that the user added again."""
         self.table.wait_again(ids)
+        self._changed([p for i in ids if (p := self.table.place(i)) is not None])
+
+    def leave_out(self, ids: list[int]) -> None:
+        """Rows that shall not be opened, or of which nothing shall be kept."""
+        self.table.leave_out(ids)
         self._changed([p for i in ids if (p := self.table.place(i)) is not None])
 
     def stop_waiting(self) -> None:

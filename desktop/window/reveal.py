@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from typing import Protocol
+
+Source = str | int
+"""Where a picture comes from: a file's path, or the number of an item whose image the casebook keeps."""
+
+# Several pictures can be on screen: no answer for one is taken for another's.
+_tickets = count(1)
+_owners = count(1)
 
 
 class Pixels(Protocol):
@@ -33,11 +41,12 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One wish for pixels. Its answer counts only while `ticket` is still the current one."""
+    """One wish for pixels. Its answer counts only while `ticket` is still the current one of its `owner`."""
 
     ticket: int
-    path: str
+    source: Source
     blurred: bool
+    owner: int = 0
 
 
 class Reveal:
@@ -48,41 +57,45 @@ class Reveal:
         self.blurred: Pixels | None = None
         self.clear: Pixels | None = None
         self.problem = ""
-        self._path: str | None = None
-        self._ticket = 0
-        self._blurred_ticket = 0
+        self._owner = next(_owners)
+        self._source: Source | None = None
+        self._ticket = self._blurred_ticket = 0
 
-    def show(self, path: str | None) -> Request | None:
+    @property
+    def source(self) -> Source | None:
+        """What is shown."""
+        return self._source
+
+    def show(self, source: Source | None) -> Request | None:
         """Another picture, blurred; None for none. Gives the wish for blurred pixels."""
         self.clear = self.blurred = None
         self.problem = ""
-        self._path = path
-        self._ticket += 1
-        self._blurred_ticket = self._ticket
-        self.stage = Stage.EMPTY if path is None else Stage.BLURRED
-        return None if path is None else Request(self._ticket, path, blurred=True)
+        self._source = source
+        self._ticket = self._blurred_ticket = next(_tickets)
+        self.stage = Stage.EMPTY if source is None else Stage.BLURRED
+        return None if source is None else Request(self._ticket, source, True, self._owner)
 
     def press(self) -> Request | None:
         """The user presses and holds. Gives the wish for clear pixels, or None when there is nothing to open."""
-        if self._path is None or self.stage is not Stage.BLURRED:
+        if self._source is None or self.stage is not Stage.BLURRED:
             return None
         self.stage = Stage.OPENING
-        self._ticket += 1
-        return Request(self._ticket, self._path, blurred=False)
+        self._ticket = next(_tickets)
+        return Request(self._ticket, self._source, False, self._owner)
 
     def release(self) -> bool:
         """The press ended, in whatever way. Blurred again at once; True when something changed."""
         if self.stage not in (Stage.OPENING, Stage.CLEAR):
             return False
         self.clear = None
-        self._ticket += 1
+        self._ticket = next(_tickets)
         self.stage = Stage.BLURRED
         return True
 
     def arrived(self, request: Request, pixels: Pixels) -> bool:
         """Pixels came. They are kept only when their wish still holds; True when something changed."""
         if request.blurred:
-            if request.ticket != self._blurred_ticket or self._path is None:
+            if request.ticket != self._blurred_ticket or self._source is None:
                 return False
             self.blurred = pixels
             return True
@@ -95,7 +108,7 @@ class Reveal:
     def failed(self, request: Request, problem: str) -> bool:
         """No pixels could be made, for the reason `problem`; True when that is worth showing."""
         current = self._blurred_ticket if request.blurred else self._ticket
-        if request.ticket != current or self._path is None:
+        if request.ticket != current or self._source is None:
             return False
         self.problem = problem
         self.release()

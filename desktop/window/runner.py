@@ -22,7 +22,7 @@ from desktop.window.reveal import Pixels, Request
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
 from detectors.finding import Profile
-from detectors.report import Report
+from detectors.report import Fingerprinted, Report
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,11 @@ class Engine(Protocol):
         profile: Profile | None = None,
     ) -> Iterator[Report]: ...
     def preview(self, path: str, longest: int, blurred: bool) -> Pixels: ...
+    def preview_of(self, data: bytes, longest: int, blurred: bool) -> Pixels: ...
+    def fingerprint(self, path: str) -> Fingerprinted: ...
+    def fingerprints(
+        self, inputs: Iterable[Any], cancel: threading.Event | None = None, pause: threading.Event | None = None
+    ) -> Iterator[Fingerprinted]: ...
     def close(self) -> None: ...
 
 
@@ -87,13 +92,15 @@ class Runner:
         self._engine_lock = threading.Lock()
         self._scans = ThreadPoolExecutor(1, "scan")
         self._previews = ThreadPoolExecutor(1, "preview")
+        self._errands = ThreadPoolExecutor(1, "errand")
         self._jobs: deque[Future[None]] = deque()
-        self._preview_jobs: list[Future[None]] = []
+        self._preview_jobs: list[tuple[int, Future[None]]] = []
         self._news: deque[tuple[str, Any]] = deque()
         self._cancel = threading.Event()
         self._pause = threading.Event()
         self._ids: dict[str, int] = {}
         self._finished: set[int] = set()
+        self._left_out: set[int] = set()
         self._next_id = count()
         self._closed = False
 
@@ -129,10 +136,17 @@ class Runner:
         self._cancel.set()
         self._pause.clear()
 
+    def leave_out(self, ids: Iterable[int]) -> None:
+        """Opens these files no more and gives no result for them, until they are added again."""
+        ids = set(ids)
+        self._left_out |= ids
+        self._finished -= ids
+
     def forget(self) -> None:
         """Forgets all paths, for an empty list. Only while nothing runs."""
         self._ids.clear()
         self._finished.clear()
+        self._left_out.clear()
         self._next_id = count()
 
     def preview(
@@ -141,14 +155,39 @@ class Runner:
         longest: int,
         done: Callable[[Request, Pixels], None],
         failed: Callable[[Request, CounterproofError], None],
+        data: bytes | None = None,
     ) -> None:
-        """Makes pixels in the preview thread and calls `done` or `failed` there. A newer wish replaces waiting ones."""
+        """Makes pixels in the preview thread and calls `done` or `failed` there. A newer wish of the same owner
+        replaces waiting ones. `data` is the file where the request's source is no path."""
         if self._closed:
             return
-        for job in self._preview_jobs:
-            job.cancel()
-        self._preview_jobs = [j for j in self._preview_jobs if not j.done()]
-        self._preview_jobs.append(self._previews.submit(self._preview, request, longest, done, failed))
+        for owner, job in self._preview_jobs:
+            if owner == request.owner:
+                job.cancel()
+        self._preview_jobs = [(o, j) for o, j in self._preview_jobs if not j.done()]
+        job = self._previews.submit(self._preview, request, longest, done, failed, data)
+        self._preview_jobs.append((request.owner, job))
+
+    def fetch(
+        self,
+        job: Callable[[Engine], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[CounterproofError], None],
+    ) -> None:
+        """Runs an errand with the engine in a thread for such, also during a scan; calls `done` or `failed` there."""
+        if not self._closed:
+            self._errands.submit(self._fetch, job, done, failed)
+
+    def fingerprint(
+        self,
+        paths: list[str],
+        done: Callable[[list[Fingerprinted]], None],
+        failed: Callable[[CounterproofError], None],
+    ) -> None:
+        """Fingerprints files, after what was asked for before, and calls `done` with those that were not cancelled."""
+        if self._cancel.is_set():
+            self._cancel = threading.Event()
+        self._jobs.append(self._scans.submit(self._fingerprint, paths, self._cancel, done, failed))
 
     def drain(self, limit: int) -> News:
         """What is new, at most about `limit` results or what costs as much. Never waits."""
@@ -175,12 +214,14 @@ class Runner:
         self._closed = True
         self.cancel()
         self._previews.shutdown(wait=False, cancel_futures=True)
+        self._errands.shutdown(wait=False, cancel_futures=True)
         self._scans.shutdown(wait=False, cancel_futures=True)
         with self._engine_lock:
             if self._engine is not None:
                 self._engine.close()
         self._scans.shutdown(wait=True)
         self._previews.shutdown(wait=True)
+        self._errands.shutdown(wait=True)
 
     def _scan(self, paths: list[str], cancel: threading.Event, again: Profile | None) -> None:
         wanted = self._list(paths, cancel, again is not None)
@@ -188,9 +229,13 @@ class Runner:
             return
         inputs = list(wanted.values())
         profile = again or self._profile or auto_profile(paths, inputs)
-        for report in self._ready_engine().scan(inputs, cancel, self._pause, profile):
+        # Drawn a few at a time, so that what is left out meanwhile is not opened.
+        still = (item for row_id, item in wanted.items() if row_id not in self._left_out)
+        for report in self._ready_engine().scan(still, cancel, self._pause, profile):
             # By path and not by position: after a cancel some inputs have no report.
             row_id = self._ids[report.path]
+            if row_id in self._left_out:
+                continue
             if report.error is None:
                 self._finished.add(row_id)
             self._news.append(("result", (row_id, pack(report))))
@@ -211,6 +256,7 @@ class Runner:
             elif row_id in wanted or (row_id in self._finished and not anew):
                 continue
             else:
+                self._left_out.discard(row_id)
                 self._news.append(("again", [row_id]))
             wanted[row_id] = item
             if len(found) >= GROUP:
@@ -226,9 +272,14 @@ class Runner:
         longest: int,
         done: Callable[[Request, Pixels], None],
         failed: Callable[[Request, CounterproofError], None],
+        data: bytes | None,
     ) -> None:
         try:
-            pixels = self._ready_engine().preview(request.path, longest, request.blurred)
+            engine = self._ready_engine()
+            if data is not None:
+                pixels = engine.preview_of(data, longest, request.blurred)
+            else:
+                pixels = engine.preview(str(request.source), longest, request.blurred)
         except CancelledError:
             pass  # closed: nobody waits for it
         except CounterproofError as error:
@@ -238,6 +289,36 @@ class Runner:
             failed(request, _no_preview())
         else:
             done(request, pixels)
+
+    def _fetch(
+        self,
+        job: Callable[[Engine], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[CounterproofError], None],
+    ) -> None:
+        try:
+            value = job(self._ready_engine())
+        except CancelledError:
+            pass  # closed: nobody waits for it
+        except CounterproofError as error:
+            failed(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, someone waits for an answer
+            log_fault(error)
+            failed(_no_errand())
+        else:
+            done(value)
+
+    def _fingerprint(
+        self,
+        paths: list[str],
+        cancel: threading.Event,
+        done: Callable[[list[Fingerprinted]], None],
+        failed: Callable[[CounterproofError], None],
+    ) -> None:
+        def job(engine: Engine) -> list[Fingerprinted]:
+            return list(engine.fingerprints(list(self._list_inputs(paths)), cancel, self._pause))
+
+        self._fetch(job, done, failed)
 
     def _ready_engine(self) -> Engine:
         """The engine, made when it is first needed."""
@@ -252,6 +333,14 @@ class Runner:
 def log_fault(error: BaseException) -> None:
     """Log where a fault of ours happened, without the error's own text: that may name a file."""
     log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+
+
+def _no_errand() -> CounterproofError:
+    return CounterproofError(
+        "engine_fault",
+        translate("session", "That did not work because of a fault in Counterproof. Your files are not changed."),
+        translate("session", "Close Counterproof, open it again, and try once more."),
+    )
 
 
 def _no_preview() -> CounterproofError:

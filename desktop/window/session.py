@@ -12,6 +12,7 @@ from desktop.window.runner import Engine, Runner, log_fault
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
 from detectors.finding import Profile
+from detectors.report import Fingerprinted
 
 # 14 updates a second look continuous, and leave the thread free for the user between them.
 INTERVAL_MS = 70
@@ -34,6 +35,7 @@ class Session(QObject):
     """What went wrong and what to do."""
     preview_ready = Signal(object, object)
     preview_failed = Signal(object, object)
+    _came = Signal(object, object)
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Session(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
         self._timer.timeout.connect(self._update)
+        self._came.connect(self._hand_over)
 
     @property
     def busy(self) -> bool:
@@ -76,19 +79,46 @@ class Session(QObject):
         """Stops soon; keeps what is done."""
         self._runner.cancel()
 
+    def leave_out(self, ids: Iterable[int]) -> None:
+        """Opens these files no more, until they are added again."""
+        self._runner.leave_out(ids)
+
     def forget(self) -> None:
         """Forgets all paths; only while nothing runs."""
         self._runner.forget()
 
-    def preview(self, request: Request, longest: int) -> None:
-        """Asks for pixels; the answer is `preview_ready` or `preview_failed`."""
+    def preview(self, request: Request, longest: int, data: bytes | None = None) -> None:
+        """Asks for pixels, of `data` where the source is no path; the answer is `preview_ready` or `preview_failed`."""
         # The two signals are emitted in the preview thread; Qt carries them over to the receiver's thread.
-        self._runner.preview(request, longest, self._preview_done, self._preview_problem)
+        self._runner.preview(request, longest, self._preview_done, self._preview_problem, data)
+
+    def fetch(
+        self,
+        job: Callable[[Engine], Any],
+        then: Callable[[Any], None],
+        problem: Callable[[CounterproofError], None],
+    ) -> None:
+        """Runs an errand with the engine in a thread, then `then` with its value or `problem` with its error here."""
+        self._runner.fetch(job, lambda v: self._came.emit(then, v), lambda e: self._came.emit(problem, e))
+
+    def fingerprint(
+        self,
+        paths: list[str],
+        then: Callable[[list[Fingerprinted]], None],
+        problem: Callable[[CounterproofError], None],
+    ) -> None:
+        """Fingerprints files in the scanning thread; counts as busy. Answers as `fetch`."""
+        self._runner.fingerprint(paths, lambda v: self._came.emit(then, v), lambda e: self._came.emit(problem, e))
+        self._timer.start()
+        self._set_busy(True)
 
     def close(self) -> None:
         """Stops everything and waits for the threads to end."""
         self._timer.stop()
         self._runner.close()
+
+    def _hand_over(self, then: Callable[[Any], None], value: Any) -> None:
+        then(value)
 
     def _preview_done(self, request: Request, pixels: Pixels) -> None:
         self.preview_ready.emit(request, pixels)

@@ -28,6 +28,7 @@ class Status(StrEnum):
 
     WAITING = "waiting"
     STOPPED = "stopped"
+    LEFT_OUT = "left_out"
     SCANNED = "scanned"
     REFUSED = "refused"
     UNREADABLE = "unreadable"
@@ -94,6 +95,7 @@ def status_word(status: Status) -> str:
     return {
         Status.WAITING: translate("row", "Waiting"),
         Status.STOPPED: translate("row", "Not checked"),
+        Status.LEFT_OUT: translate("row", "Left out"),
         Status.SCANNED: translate("row", "Checked"),
         Status.REFUSED: translate("row", "Not opened"),
         Status.UNREADABLE: translate("row", "Not readable"),
@@ -184,6 +186,8 @@ class Table:
         appearing: list[int] = []
         for row_id, result in results:
             row = self.rows[row_id]
+            if row.status is Status.LEFT_OUT:
+                continue
             self._count(row, -1)
             row.fill(result)
             self._count(row, +1)
@@ -199,8 +203,20 @@ class Table:
         self._set_status(Status.WAITING, Status.STOPPED, range(len(self.rows)))
 
     def wait_again(self, ids: Iterable[int]) -> None:
-        """Marks stopped rows as waiting, because the user added them again."""
+        """Marks stopped and left-out rows as waiting, because the user added them again."""
+        ids = list(ids)
+        self._done -= sum(self.rows[i].status is Status.LEFT_OUT for i in ids)
         self._set_status(Status.STOPPED, Status.WAITING, ids)
+        self._set_status(Status.LEFT_OUT, Status.WAITING, ids)
+
+    def leave_out(self, ids: Iterable[int]) -> None:
+        """Drops what is known of these rows and marks them; they stay in the list, so that one sees which they are."""
+        for row_id in ids:
+            row = self.rows[row_id]
+            if row.status is not Status.LEFT_OUT:
+                self._count(row, -1)
+                row.result, row.status = None, Status.LEFT_OUT
+                self._done += 1
 
     def sort(self, column: Column | None, descending: bool = False) -> None:
         """Sorts what is shown, by `column`, or by order of arrival when it is None. Equal rows keep their order."""
