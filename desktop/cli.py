@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show must not end the run
             stream.reconfigure(errors="backslashreplace")
-    args = _parser().parse_args(argv or ["window"])
+    args = _parser(argv[0] if argv else "window").parse_args(argv or ["window"])
     try:
         return _run(args)
     except BrokenPipeError:  # whoever read `doctor` has had enough
@@ -72,10 +72,14 @@ def _run(args: argparse.Namespace) -> int:
         from desktop import models_cli
 
         return models_cli.run(args)
+    if args.verb == "case":
+        from desktop import case_cli
+
+        return case_cli.run(args)
     return _window(args.paths)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(verb: str) -> argparse.ArgumentParser:
     import argparse
 
     from detectors import __version__
@@ -103,6 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     from desktop import models_cli
 
     models_cli.arguments(verbs)
+    case = verbs.add_parser("case", help="keep an encrypted casebook: what was found, where it was seen, who was asked")
+    if verb == "case":  # its twenty verbs would slow every other start
+        from desktop import case_cli
+
+        case_cli.arguments(case)
     window = verbs.add_parser("window", help="open the window (also without any verb)")
     window.add_argument("paths", nargs="*", metavar="PATH", help="files and folders to check at once")
     return parser
@@ -125,7 +134,7 @@ def _scan_arguments(scan: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on with a scan that was stopped: give the same command again, with its --jsonl file",
     )
-    add("--jobs", type=_jobs, metavar="N", help="worker processes (as many as processor cores)")
+    add("--jobs", type=jobs, metavar="N", help="worker processes (as many as processor cores)")
     add(
         "--profile",
         choices=("auto", "fast", "thorough", "cascade"),
@@ -141,7 +150,8 @@ def _scan_arguments(scan: argparse.ArgumentParser) -> None:
     age_gate.arguments(scan)
 
 
-def _jobs(text: str) -> int:
+def jobs(text: str) -> int:
+    """A number of worker processes, as typed."""
     import argparse
 
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 256):

@@ -64,7 +64,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="the answer to the question that is asked at a terminal, whether anyone in the pictures may be under 18: "
         "adults (nobody), minor (yes) or unsure. With minor or unsure no picture is opened, and helplines are shown",
     )
-    parser.add_argument("--country", type=_country, metavar="XX", help="your country, such as GB, for the helplines")
+    parser.add_argument("--country", type=country, metavar="XX", help="your country, such as GB, for the helplines")
 
 
 def scan_may_start(args: argparse.Namespace) -> bool:
@@ -119,7 +119,7 @@ def ask() -> Answer:
         _write("Please type 1, 2 or 3, and press Enter.\n")
 
 
-def show_where_to_turn(country: str | None) -> None:
+def show_where_to_turn(where: str | None) -> None:
     """Say that nothing is opened, and who helps in the country, on standard error.
 
     A country that is not given is that of the locale; where it names none, the person at the terminal is asked.
@@ -128,7 +128,7 @@ def show_where_to_turn(country: str | None) -> None:
 
     for paragraph in NOT_OPENED:
         _write(f"{_wrapped(paragraph)}\n\n")
-    chosen = country or locale_country() or (_ask_country() if at_terminal() else "")
+    chosen = where or locale_country() or (_ask_country() if at_terminal() else "")
     try:
         for helpline in helplines.for_country(chosen, minors=True):
             name, *rest = helpline.lines()
@@ -157,7 +157,8 @@ def _ask_country() -> str:
     return text if len(text) == 2 and text.isascii() and text.isalpha() else ""
 
 
-def _country(text: str) -> str:
+def country(text: str) -> str:
+    """A country as typed: two letters."""
     import argparse
 
     if not (len(text) == 2 and text.isascii() and text.isalpha()):

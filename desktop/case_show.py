@@ -1,0 +1,220 @@
+"""What a casebook's records look like in a terminal: times, items, requests, the custody log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from desktop import words
+from detectors.errors import CounterproofError
+
+if TYPE_CHECKING:
+    from desktop.casebook.records import Answer, Consent, Incident, Item, LogRow, Overview, Request, Sighting
+
+_ZONE_FOLDER = "zoneinfo/"
+
+_STATES = {
+    "draft": "not sent yet",
+    "sent": "sent, no answer yet",
+    "acknowledged": "received, no decision yet",
+    "answered": "answered",
+    "refused": "refused",
+    "withdrawn": "withdrawn",
+    "done": "done",
+}
+
+
+def local(at: str) -> str:
+    """A time of the casebook in this computer's time zone: `2026-11-24 18:30 +01:00`."""
+    moment = datetime.fromisoformat(at).astimezone()
+    offset = moment.strftime("%z")
+    return f"{moment:%Y-%m-%d %H:%M} {offset[:3]}:{offset[3:5]}"
+
+
+def now() -> str:
+    """This moment, as the casebook writes times."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def local_zone() -> str:
+    """The IANA name of this computer's time zone, or UTC where it cannot be told."""
+    if name := os.environ.get("TZ", "").removeprefix(":"):
+        return name
+    try:
+        _, found, name = os.readlink("/etc/localtime").partition(_ZONE_FOLDER)
+    except OSError:
+        return "UTC"
+    return name if found else "UTC"
+
+
+def moment(text: str, zone: str, end_of_day: bool = False) -> str:
+    """A time that somebody typed, as the casebook writes times: ISO 8601, or with a space, or a date alone, or `now`.
+
+    Without an offset it is a time in `zone` (IANA). A date alone is its first minute, or with `end_of_day` its last.
+    Raises CounterproofError when it is no time or no zone.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    if text == "now":
+        return now()
+    try:
+        where = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as e:
+        raise CounterproofError(
+            "unknown_time_zone",
+            f"There is no time zone called {words.visible(zone)}.",
+            "Give a name such as Europe/London or America/Mexico_City.",
+        ) from e
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as e:
+        raise CounterproofError(
+            "not_a_time",
+            f"{words.visible(text)} is not a time that Counterproof understands.",
+            "Write it as 2026-11-24 18:30, or with an offset as 2026-11-24T18:30+01:00, or now.",
+        ) from e
+    if end_of_day and len(text) <= len("2026-11-24"):
+        found = found.replace(hour=23, minute=59, second=59)
+    return (found if found.tzinfo else found.replace(tzinfo=where)).isoformat(timespec="seconds")
+
+
+def due(text: str, zone: str, sent_at: str | None) -> str:
+    """When an answer is due: a time as `moment`, or `48h` or `7d` after `sent_at` (after now when it is None)."""
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdigit() and len(number) < 5 and unit in ("h", "d"):
+        length = timedelta(hours=int(number)) if unit == "h" else timedelta(days=int(number))
+        return (datetime.fromisoformat(sent_at or now()) + length).isoformat(timespec="seconds")
+    return moment(text, zone, end_of_day=True)
+
+
+def plain(text: str) -> str:
+    """Somebody's words on one line, with nothing hidden in them."""
+    return words.visible(" ".join(text.split()))
+
+
+def verdict(item: Item) -> str:
+    """The verdict with its likelihood: `Likely synthetic, about 9 in 10`."""
+    key = item.verdict or words.NOT_CHECKED
+    return ", ".join(filter(None, (words.VERDICTS[key], words.likelihood(key, item.p_synthetic))))
+
+
+def incident_lines(incident: Incident, overview: Overview) -> Iterator[str]:
+    """An incident with its counts."""
+    yield f"Incident {incident.id}: {plain(incident.title)}"
+    for name, text in (("who is depicted", incident.depicted), ("what is wanted", incident.wanted)):
+        if text:
+            yield f"  {name}: {plain(text)}"
+    if incident.country:
+        yield f"  country: {incident.country}"
+    kept = f", {overview.with_image} with the image itself" if overview.with_image else ""
+    yield f"  {words.count(overview.items, 'item', 'items')}{kept}"
+    for key, (one, many) in words.COUNTED.items():
+        if n := overview.verdicts.get(key, 0):
+            yield f"    {n} {one if n == 1 else many}"
+    text_only = f", {overview.maybe_minor} as text only (someone may be under 18)" if overview.maybe_minor else ""
+    yield f"  {words.count(overview.sightings, 'sighting', 'sightings')}{text_only}"
+    states = ", ".join(f"{n} {_STATES[state]}" for state, n in overview.requests.items() if n)
+    total = sum(overview.requests.values())
+    yield f"  {words.count(total, 'request', 'requests')}{f': {states}' if states else ''}"
+
+
+def item_line(item: Item, sightings: int) -> str:
+    """An item in one line of a list."""
+    seen = words.count(sightings, "sighting", "sightings")
+    image = ", image kept" if item.has_image else ""
+    return f"{item.id:>5}  {plain(item.label)}: {verdict(item)} ({seen}{image})"
+
+
+def item_lines(item: Item) -> Iterator[str]:
+    """All of an item but its timeline."""
+    yield f"Item {item.id}: {plain(item.label)}"
+    yield f"  added {local(item.added_at)}; {'the image is kept' if item.has_image else 'the image is not kept'}"
+    if item.media:
+        form, width, height, size = (item.media.get(key) for key in ("format", "width", "height", "bytes"))
+        yield f"  {form}, {width} × {height} pixels, {size} bytes"
+    yield f"  {verdict(item)}"
+    for reason in item.reasons:
+        yield f"    - {plain(reason)}"
+    if item.intimacy and item.intimacy.get("level"):
+        yield f"  intimacy: {words.INTIMACY[item.intimacy['level']]} (never proof)"
+    if item.hashes:
+        yield f"  SHA-256 {item.hashes.sha256}"
+        yield f"  MD5 {item.hashes.md5}"
+        if item.hashes.pdq:
+            yield f"  PDQ {item.hashes.pdq} (quality {item.hashes.pdq_quality} of 100)"
+        elif item.hashes.note:
+            yield f"  no PDQ: {plain(item.hashes.note)}"
+    if item.description:
+        yield f"  in words: {plain(item.description)}"
+    yield "  findings:"
+    for finding in item.findings:
+        state = words.STATES.get(str(finding.get("state")), "")
+        yield f"    - {words.detector(str(finding.get('detector')))} ({state}): {plain(str(finding.get('says')))}"
+
+
+def sighting_line(sighting: Sighting) -> str:
+    """A sighting in one line: when, where, by which account, noted by whom."""
+    by = f"noted by {sighting.captured_by}" if sighting.captured_by else ""
+    parts = [sighting.url, sighting.platform, sighting.handle, sighting.captured_how, by]
+    about = f"item {sighting.item_id}" if sighting.item_id is not None else "no item"
+    if sighting.maybe_minor:
+        about = "text only, because someone may be under 18"
+    text = plain(", ".join(filter(None, parts)))
+    zone = f" ({sighting.time_zone})" if sighting.time_zone else ""
+    note = f". {plain(sighting.note)}" if sighting.note else ""
+    return f"{sighting.id:>5}  {local(sighting.seen_at)}{zone}: {text} [{about}]{note}"
+
+
+def request_lines(request: Request, answers: Sequence[Answer] = ()) -> Iterator[str]:
+    """A request and what was answered."""
+    yield f"{request.id:>5}  to {plain(request.recipient)}: {_STATES[request.state]}"
+    basis, channel, number = map(plain, (request.legal_basis, request.channel, request.reference))
+    about = [f"item {i}" for i in request.item_ids] + [f"sighting {i}" for i in request.sighting_ids]
+    for name, text in (
+        ("about", ", ".join(about)),
+        ("on the basis of", basis),
+        ("by", channel),
+        ("sent", local(request.sent_at) if request.sent_at else ""),
+        ("their number", number),
+        ("answer due by", local(request.due_at) if request.due_at else ""),
+    ):
+        if text:
+            yield f"       {name} {text}"
+    for answer in answers:
+        text = f". {plain(answer.text)}" if answer.text else ""
+        yield f"       {local(answer.at)} answer: {plain(answer.outcome)}{text}"
+
+
+def due_lines(requests: Sequence[Request]) -> Iterator[str]:
+    """What should have been answered by now, and what is due next. Of the platforms, not of the person."""
+    at = datetime.now(UTC)
+    for request in requests:
+        if request.due_at is None:
+            continue
+        who = f"{plain(request.recipient)} (request {request.id})"
+        if datetime.fromisoformat(request.due_at) < at:
+            yield f"{who} should have answered by {local(request.due_at)}."
+        else:
+            yield f"{who} has until {local(request.due_at)} to answer."
+
+
+def consent_line(consent: Consent) -> str:
+    """Who may act for her, and since when."""
+    until = f", withdrawn {local(consent.withdrawn_at)}" if consent.withdrawn_at else ""
+    parts = [consent.role, consent.scope, f"authority: {consent.authority}" if consent.authority else ""]
+    text = plain("; ".join(filter(None, parts)))
+    return f"{consent.id:>5}  {plain(consent.who)}{f' ({text})' if text else ''}, from {local(consent.given_at)}{until}"
+
+
+def log_lines(row: LogRow) -> Iterator[str]:
+    """A row of the custody log, and what it holds of the record concerned."""
+    subject = f" {plain(row.subject)}" if row.subject else ""
+    yield f"{row.seq:>6}  {local(row.at)}  {plain(row.actor)}: {plain(row.action).replace('_', ' ')}{subject}"
+    if row.erased:
+        yield "        (what it held was deleted with the record)"
+    elif row.details:
+        text = ", ".join(f"{key} {value}" for key, value in row.details.items() if value not in (None, "", [], {}))
+        if text:
+            yield f"        {words.fit(plain(text), max(40, words.terminal_columns() - 8))}"
