@@ -1,0 +1,262 @@
+"""Rows of a casebook's tables and the records made from them, and the seals that bind records to the custody log."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from desktop.casebook.records import (
+    CasebookError,
+    Item,
+    ReferencePhoto,
+    Request,
+    RequestState,
+    Sighting,
+)
+from detectors.report import Hashes, View, intimacy
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from detectors.report import Report
+
+# What is sealed of each kind of record. Never edited once released: seals in old logs are over exactly these columns.
+_HASHES = ("sha256", "md5", "pdq", "pdq_quality", "phash", "hash_note", "views")
+SEALED: Mapping[str, tuple[str, ...]] = {
+    "incident": ("title", "depicted", "wanted", "country", "created_at"),
+    "consent": ("incident_id", "who", "role", "authority", "scope", "given_at", "withdrawn_at"),
+    "item": (
+        *("incident_id", "label", *_HASHES, "media", "profile", "verdict", "p_synthetic"),
+        *("reasons", "intimacy", "findings", "description", "added_at"),
+    ),
+    "sighting": (
+        *("incident_id", "item_id", "url", "platform", "handle", "seen_at", "time_zone"),
+        *("captured_how", "captured_by", "note", "maybe_minor"),
+    ),
+    "image": ("item_id", "sighting_id", "kind", "media_type", "thumbnail", "bytes"),
+    "request": (
+        *("incident_id", "recipient", "legal_basis", "channel", "sent_at", "reference", "due_at"),
+        *("state", "created_at"),
+    ),
+    "answer": ("request_id", "at", "outcome", "text"),
+    "contact": ("incident_id", "name", "role", "address", "note"),
+    "reference": ("incident_id", "path", "label", "taken_on", *_HASHES),
+    "note": ("incident_id", "item_id", "sighting_id", "request_id", "text", "at", "actor"),
+}
+
+
+def insert(db: Database, table: str, **values: Any) -> int:
+    """Insert a row; the new id. Text that is not Unicode (from file names) is kept readable, with its bytes escaped."""
+    names = ", ".join(values)
+    marks = ", ".join("?" * len(values))
+    return int(db.execute(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', _clean(values.values())).lastrowid or 0)
+
+
+def update(db: Database, table: str, row_id: int, **values: Any) -> None:
+    """Replace columns of a row."""
+    names = ", ".join(f"{name} = ?" for name in values)
+    db.execute(f'UPDATE "{table}" SET {names} WHERE id = ?', [*_clean(values.values()), row_id])
+
+
+def one(db: Database, table: str, row_id: int) -> dict[str, Any]:
+    """A row. Raises no_such_record."""
+    found = next(iter(db.query(f'SELECT * FROM "{table}" WHERE id = ?', [row_id])), None)
+    if found is None:
+        raise no_such(table, row_id)
+    return found
+
+
+def no_such(kind: str, row_id: int) -> CasebookError:
+    """The error for a record that is not there."""
+    return CasebookError(
+        "no_such_record",
+        f"This casebook has no {kind} {row_id}.",
+        "List what it holds to find the number; a deleted record does not come back.",
+    )
+
+
+def rows(db: Database, table: str, order: str = "id", **where: Any) -> list[dict[str, Any]]:
+    """Rows whose columns have these values; a None is no condition."""
+    held = {name: value for name, value in where.items() if value is not None}
+    condition = " AND ".join(f"{name} = ?" for name in held) or "1"
+    return list(db.query(f'SELECT * FROM "{table}" WHERE {condition} ORDER BY {order}', list(held.values())))
+
+
+def _clean(values: Iterable[Any]) -> list[Any]:
+    return [v.encode("utf-8", "backslashreplace").decode() if isinstance(v, str) else v for v in values]
+
+
+# Seals
+
+
+def seal(db: Database, kind: str, row_id: int) -> str:
+    """A SHA-256 (hex) over a record as it stands, for the details of its log row."""
+    names = ", ".join(SEALED[kind])
+    return _seal(db.execute(f'SELECT {names} FROM "{kind}" WHERE id = ?', [row_id]).fetchone())
+
+
+def _seal(row: Sequence[Any]) -> str:
+    plain = [hashlib.sha256(v).hexdigest() if isinstance(v, bytes) else v for v in row]
+    return hashlib.sha256(json.dumps(plain, ensure_ascii=True).encode()).hexdigest()
+
+
+def check_seals(db: Database) -> list[str]:
+    """Compare every record with what the custody log says of it; what is wrong, in plain sentences."""
+    sealed: dict[str, str] = {}
+    for action, subject, details in db.execute(
+        "SELECT action, subject, details FROM log WHERE action IN ('added', 'changed', 'deleted') ORDER BY seq"
+    ):
+        known = json.loads(details) if details else {}
+        if action == "deleted":
+            for gone in (subject, *known.get("with", ())):
+                sealed.pop(gone, None)
+        else:
+            sealed[subject] = known.get("record", "")
+    problems = []
+    for kind, names in SEALED.items():
+        for row_id, *row in db.execute(f'SELECT id, {", ".join(names)} FROM "{kind}" ORDER BY id'):
+            subject = f"{kind} {row_id}"
+            expected = sealed.pop(subject, None)
+            if expected is None:
+                problems.append(f"The custody log knows nothing of {subject}, which is in the casebook.")
+            elif expected != _seal(row):
+                problems.append(f"The record {subject} is not as the custody log has it: it was changed.")
+    problems += [f"The record {subject} is in the custody log and not in the casebook." for subject in sealed]
+    return problems
+
+
+# Hashes and views
+
+
+def hash_columns(hashes: Hashes | None, views: Sequence[View], sha256: str | None = None) -> dict[str, Any]:
+    """The columns of fingerprints; with `sha256` alone where a file could not be read."""
+    return {
+        "sha256": hashes.sha256 if hashes else sha256,
+        "md5": hashes.md5 if hashes else None,
+        "pdq": hashes.pdq if hashes else None,
+        "pdq_quality": hashes.pdq_quality if hashes else None,
+        "phash": hashes.phash if hashes else None,
+        "hash_note": hashes.note if hashes else "",
+        "views": compact([v.to_json() for v in views]),
+    }
+
+
+def _hashes(row: Mapping[str, Any]) -> Hashes | None:
+    if row["sha256"] is None:
+        return None
+    return Hashes(
+        sha256=row["sha256"],
+        md5=row["md5"] or "",
+        pdq=row["pdq"],
+        pdq_quality=row["pdq_quality"],
+        phash=row["phash"],
+        note=row["hash_note"],
+    )
+
+
+def _views(row: Mapping[str, Any]) -> tuple[View, ...]:
+    return tuple(View.from_json(v) for v in json.loads(row["views"]))
+
+
+def compact(value: Any) -> str:
+    """JSON without spaces, in ASCII: file names that are not Unicode survive in it."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+
+# Records
+
+
+def item_columns(report: Report, views: Sequence[View], label: str, description: str) -> dict[str, Any]:
+    """The columns of an item, from a scan's report. Neither its path nor the file's own metadata is kept."""
+    analysis, verdict, error = report.analysis, report.verdict, report.error
+    record = analysis.to_record() if analysis else None
+    reasons = list(verdict.reasons) if verdict else [error.message] if error else []
+    return {
+        "label": label,
+        **hash_columns(analysis.hashes if analysis else None, views, report.sha256),
+        "media": compact(record["media"]) if record else None,
+        "profile": record["profile"] if record else None,
+        "verdict": str(verdict.band) if verdict else None,
+        "p_synthetic": verdict.p_synthetic if verdict else None,
+        "reasons": compact(reasons),
+        "intimacy": compact(intimacy(analysis.findings)) if analysis else None,
+        "findings": compact(record["findings"] if record else []),
+        "description": description,
+    }
+
+
+def item(row: Mapping[str, Any]) -> Item:
+    """An item, from its row with `has_image`."""
+    return Item(
+        id=row["id"],
+        incident_id=row["incident_id"],
+        label=row["label"],
+        hashes=_hashes(row),
+        views=_views(row),
+        media=json.loads(row["media"]) if row["media"] else None,
+        profile=row["profile"],
+        verdict=row["verdict"],
+        p_synthetic=row["p_synthetic"],
+        reasons=tuple(json.loads(row["reasons"])),
+        findings=tuple(json.loads(row["findings"])),
+        intimacy=json.loads(row["intimacy"]) if row["intimacy"] else None,
+        description=row["description"],
+        added_at=row["added_at"],
+        has_image=bool(row["has_image"]),
+    )
+
+
+def items(db: Database, where: str = "1", values: Sequence[Any] = ()) -> list[Item]:
+    """Items that fulfil a condition, oldest first."""
+    found = db.query(
+        "SELECT item.*, EXISTS (SELECT 1 FROM image WHERE image.item_id = item.id) AS has_image"
+        f" FROM item WHERE {where} ORDER BY id",
+        list(values),
+    )
+    return [item(row) for row in found]
+
+
+def sightings(db: Database, where: str = "1", values: Sequence[Any] = ()) -> list[Sighting]:
+    """Sightings that fulfil a condition, oldest first."""
+    found = db.query(
+        "SELECT sighting.*, EXISTS (SELECT 1 FROM image WHERE image.sighting_id = sighting.id) AS has_screenshot"
+        f" FROM sighting WHERE {where} ORDER BY id",
+        list(values),
+    )
+    return [
+        Sighting(**{**row, "maybe_minor": bool(row["maybe_minor"]), "has_screenshot": bool(row["has_screenshot"])})
+        for row in found
+    ]
+
+
+def requests(db: Database, where: str = "1", values: Sequence[Any] = ()) -> list[Request]:
+    """Requests that fulfil a condition, oldest first."""
+    links: dict[str, dict[int, list[int]]] = {}
+    for kind in ("item", "sighting"):
+        links[kind] = {}
+        for request_id, other in db.execute(f"SELECT request_id, {kind}_id FROM request_{kind} ORDER BY 1, 2"):
+            links[kind].setdefault(request_id, []).append(other)
+    return [
+        Request(
+            **{**row, "state": RequestState(row["state"])},
+            item_ids=tuple(links["item"].get(row["id"], ())),
+            sighting_ids=tuple(links["sighting"].get(row["id"], ())),
+        )
+        for row in db.query(f"SELECT * FROM request WHERE {where} ORDER BY id", list(values))
+    ]
+
+
+def reference(row: Mapping[str, Any]) -> ReferencePhoto:
+    """A reference photo, from its row."""
+    return ReferencePhoto(
+        id=row["id"],
+        incident_id=row["incident_id"],
+        path=os.fsdecode(row["path"]),
+        label=row["label"],
+        taken_on=row["taken_on"],
+        hashes=_hashes(row),
+        views=_views(row),
+    )
