@@ -84,9 +84,11 @@ def _there(book: Casebook, incident_id: int, path: str, sha256: str, args: argpa
     found = next((i for i in book.find_items(sha256) if i.incident_id == incident_id), None)
     if found is None:
         return False
-    _sighting(book, args, found)
+    in_this_run = {i for _, i in (*done.added, *done.already)}  # then it has this sighting already
+    seen = ", with where it was seen now" if _seen(args) and found.id not in in_this_run else ""
+    if seen:
+        _sighting(book, args, found)
     done.already.append((path, found.id))
-    seen = ", with where it was seen now" if _seen(args) else ""
     _say(args, f"Already there: {words.visible(path)} is item {found.id}{seen}.")
     return True
 

@@ -56,7 +56,19 @@ def arguments(case: argparse.ArgumentParser) -> None:
     case.description = "An encrypted casebook: what was found, where it was seen, whom you asked to take it down."
     case.epilog = _EPILOG
     case.formatter_class = argparse.RawDescriptionHelpFormatter
-    kinds = case.add_subparsers(dest="case_verb", metavar="VERB", required=True)
+
+    class Mixed(argparse.ArgumentParser):
+        """Takes options between the positional arguments, which argparse alone does not where one may be left out."""
+
+        mixing = False
+
+        def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+            if self.mixing:
+                return super().parse_known_args(args, namespace)
+            self.mixing = True  # the next line calls this method
+            return self.parse_known_intermixed_args(args, namespace)
+
+    kinds = case.add_subparsers(dest="case_verb", metavar="VERB", required=True, parser_class=Mixed)
 
     def verb(name: str, says: str, *, incident: bool = False, new_passphrase: bool = False) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = kinds.add_parser(name, help=says, description=f"{says[0].upper()}{says[1:]}.")
@@ -102,9 +114,8 @@ def arguments(case: argparse.ArgumentParser) -> None:
     answer.add_argument("--at", default="", metavar="TIME", help="when (now)")
     answer.add_argument("--state", default="answered", choices=_STATES, help="where the request stands now (answered)")
     delete = verb("delete", "delete an item or a sighting completely; only the fact of deletion stays in the log")
-    which = delete.add_mutually_exclusive_group(required=True)
-    which.add_argument("item", nargs="?", type=int, metavar="ITEM")
-    which.add_argument("--sighting", type=int, metavar="N", help="a sighting instead")
+    delete.add_argument("item", nargs="?", type=int, metavar="ITEM")
+    delete.add_argument("--sighting", type=int, metavar="N", help="a sighting instead of an item")
     delete.add_argument(
         "--maybe-minor", action="store_true", help="someone may be under 18: keep only where it was seen"
     )
@@ -476,8 +487,7 @@ def _show(book: Casebook, args: argparse.Namespace) -> None:
         return
     _lines(case_show.item_lines(item))
     _say("  what happened:")
-    for event in events:
-        _say(f"    {case_show.local(event.at)}  {event.kind}: {case_show.plain(event.text)}")
+    _lines(f"    {case_show.local(e.at)}  {e.kind}: {case_show.plain(e.text)}" for e in events)
 
 
 def _write_new(path: str, data: bytes) -> None:
@@ -495,6 +505,8 @@ def _write_new(path: str, data: bytes) -> None:
 
 
 def _delete(book: Casebook, args: argparse.Namespace) -> None:
+    if (args.item is None) == (args.sighting is None) or (args.maybe_minor and args.item is None):
+        raise CounterproofError("which_record", "Nothing was deleted.", "Name one item, or one with --sighting.")
     if args.sighting is not None:
         what, country = f"sighting {args.sighting}", ""
     else:
@@ -757,7 +769,14 @@ def _json(record: dict[str, Any], good: bool = True) -> int:
 
 
 def _lines(lines: Iterable[str]) -> None:
+    """Lines on standard output; at a terminal, long ones go on below, two columns further in."""
+    import textwrap
+
+    columns = words.terminal_columns() if sys.stdout.isatty() else 0
     for line in lines:
+        if words.width(line) > columns > 40:
+            inset = " " * (len(line) - len(line.lstrip()) + 2)
+            line = textwrap.fill(line, columns, subsequent_indent=inset, break_long_words=False, break_on_hyphens=False)
         _say(line)
 
 

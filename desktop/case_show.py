@@ -115,7 +115,7 @@ def incident_lines(incident: Incident, overview: Overview) -> Iterator[str]:
             yield f"    {n} {one if n == 1 else many}"
     text_only = f", {overview.maybe_minor} as text only (someone may be under 18)" if overview.maybe_minor else ""
     yield f"  {words.count(overview.sightings, 'sighting', 'sightings')}{text_only}"
-    states = ", ".join(f"{n} {_STATES[state]}" for state, n in overview.requests.items() if n)
+    states = "; ".join(f"{n} {_STATES[state]}" for state, n in overview.requests.items() if n)
     total = sum(overview.requests.values())
     yield f"  {words.count(total, 'request', 'requests')}{f': {states}' if states else ''}"
 
@@ -215,6 +215,13 @@ def log_lines(row: LogRow) -> Iterator[str]:
     if row.erased:
         yield "        (what it held was deleted with the record)"
     elif row.details:
-        text = ", ".join(f"{key} {value}" for key, value in row.details.items() if value not in (None, "", [], {}))
-        if text:
-            yield f"        {words.fit(plain(text), max(40, words.terminal_columns() - 8))}"
+        # Not the seal of the row that it concerns, which only `verify` reads.
+        shown = {
+            key: value for key, value in row.details.items() if value not in (None, "", [], {}) and key != "record"
+        }
+        if shown:
+            yield f"        {plain('; '.join(f'{key} {_listed(value)}' for key, value in shown.items()))}"
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
