@@ -453,7 +453,11 @@ class Casebook:
         """The bytes that were kept; the log records it as an export. Raises no_such_record when none were."""
         return self._exported_image("item", item_id)
 
-    def _exported_image(self, kind: str, row_id: int) -> bytes:
+    def image_to_reveal(self, item_id: int) -> bytes:
+        """The bytes that were kept, to be shown without blur; the log records that. Raises as `image`."""
+        return self._exported_image("item", item_id, "revealed")
+
+    def _exported_image(self, kind: str, row_id: int, action: str = "exported") -> bytes:
         with self._changing() as (db, entries):
             row = tables.one(db, kind, row_id)
             found = db.execute(f"SELECT id, bytes FROM image WHERE {kind}_id = ?", [row_id]).fetchone()
@@ -463,7 +467,7 @@ class Casebook:
                     f"The picture of {kind} {row_id} is not kept in this casebook: only facts about it are.",
                     "Look for the file where it was saved.",
                 )
-            entries.append(Entry("exported", f"{kind} {row_id}", {"what": "image", "sha256": row.get("sha256")}))
+            entries.append(Entry(action, f"{kind} {row_id}", {"what": "image", "sha256": row.get("sha256")}))
             return bytes(found[1])
 
     def thumbnail(self, item_id: int) -> bytes | None:
