@@ -1,12 +1,24 @@
-"""Which pictures are copies of each other: matches between their views, and groups of pictures."""
+"""Which pictures are copies of each other: matches between their views, groups of pictures, matches with a list.
+
+A group is a star: one picture, the representative, and those that match it. Were every match to join two groups, a
+chain of chance or partial matches (a collage, a shared logo) would merge strangers; were all pairs required to match,
+two crops of one picture that overlap too little would keep their original out. With a star, whoever looks at a group
+can check each member against the one picture that it was put with.
+"""
 
 from __future__ import annotations
 
+import heapq
+from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
-from detectors.fingerprints.search import MATCH_DISTANCE
+import numpy as np
+import numpy.typing as npt
+
+from detectors.fingerprints.search import MATCH_DISTANCE, VARIANTS, Index, Numbers, packed, variants
 from detectors.report import Hashes, View
 
 
@@ -14,18 +26,20 @@ class Hashed(Protocol):
     """What is compared: an item of a casebook, or what `Scanner.fingerprints` gives."""
 
     @property
-    def hashes(self) -> Hashes | None: ...
+    def hashes(self) -> Hashes | None:
+        """None where there are none."""
 
     @property
-    def views(self) -> Sequence[View]: ...
+    def views(self) -> Sequence[View]:
+        """What may be matched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Pictures number `a` and `b` (`a` < `b`) show the same. `distance` is 0..256 bits between `view_a` and `view_b`.
+    """Pictures number `a` and `b` show the same. `distance` is 0..256 bits between `view_a` and `view_b`.
 
-    `variant` says how `a` was turned to match: one of `VARIANTS`. `same_bytes`: the files are equal byte for byte;
-    distance is then 0.
+    `variant` says how `a` must be turned to look like `b`: one of `VARIANTS`. `same_bytes`: the files are equal byte
+    for byte; distance is then 0, and the views are None where the picture has none.
     """
 
     a: int
@@ -33,30 +47,185 @@ class Match:
     distance: int
     view_a: View | None
     view_b: View | None
-    variant: str
+    variant: str = VARIANTS[0]
     same_bytes: bool = False
+
+    def reversed(self) -> Match:
+        """The same match seen from `b`."""
+        return replace(
+            self,
+            a=self.b,
+            b=self.a,
+            view_a=self.view_b,
+            view_b=self.view_a,
+            variant=_BACK.get(self.variant, self.variant),
+        )
+
+
+# The other variants undo themselves.
+_BACK = {"turned_left": "turned_right", "turned_right": "turned_left"}
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Pictures that belong together: their numbers, the representative first, then by distance from it.
 
-    `matches` holds each other member's match with the representative, in the same order.
+    `matches` holds each other member's match with the representative (which is its `a`), in the same order.
     """
 
     members: tuple[int, ...]
     matches: tuple[Match, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ListMatch:
+    """Picture number `picture` matches entry number `entry` of a list. `view` is None where SHA-256 or MD5 matched."""
+
+    picture: int
+    entry: int
+    distance: int
+    view: View | None
+    variant: str = VARIANTS[0]
+
+
 def matches(
     pictures: Sequence[Hashed], distance: int = MATCH_DISTANCE, wrong: Collection[frozenset[int]] = ()
 ) -> list[Match]:
-    """Every pair of pictures that match, best first. `wrong`: pairs of numbers that a person marked “not a match”."""
-    raise NotImplementedError
+    """The pairs of pictures that match, nearest first. `wrong`: pairs of numbers that a person marked “not a match”.
+
+    Files that are equal byte for byte stand for each other: each is given with the first of them, and only that one is
+    compared with others. Whole and trimmed pictures are compared exactly; of the regions nine pairs in ten at the
+    limit are met, and a cropped copy as a rule has several.
+    """
+    firsts, copies = _by_bytes(pictures)
+    found = [
+        Match(first, copy, 0, _first_view(pictures[first]), _first_view(pictures[copy]), same_bytes=True)
+        for first, others in copies.items()
+        for copy in others
+        if frozenset((first, copy)) not in wrong
+    ]
+    views = [(owner, view) for owner in firsts for view in pictures[owner].views]
+    rows = packed(view.pdq for _, view in views)
+    owners = np.array([owner for owner, _ in views], np.intp)
+    larger = np.array([view.kind != "region" for _, view in views], bool)
+    best: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+    for numbers, exact in ((np.flatnonzero(larger), True), (np.arange(len(views)), False)):
+        index, asked = Index(rows[numbers]), numbers
+        for turned, queries in enumerate(variants(rows[numbers])):
+            for query, row, apart in index.candidates(queries, distance, exact):
+                _keep_best(best, owners, asked[query], asked[row], apart, turned)
+    for (a, b), (bits, turned, view_a, view_b) in best.items():
+        if frozenset((a, b)) not in wrong:
+            found.append(Match(a, b, bits, views[view_a][1], views[view_b][1], VARIANTS[turned]))
+    return sorted(found, key=lambda m: (m.distance, m.a, m.b))
 
 
 def groups(
     pictures: Sequence[Hashed], distance: int = MATCH_DISTANCE, wrong: Collection[frozenset[int]] = ()
 ) -> list[Group]:
     """Groups of two and more, largest first; each picture is in at most one. `wrong` pairs are never in one group."""
-    raise NotImplementedError
+    near: dict[int, dict[int, Match]] = defaultdict(dict)
+    for match in matches(pictures, distance, wrong):
+        near[match.a][match.b] = match
+        near[match.b][match.a] = match.reversed()
+    _let_copies_stand_in(near, _by_bytes(pictures)[1], wrong)
+    free, found = set(near), []
+    # Whoever matches most of those left stands for them; of several, the one whose matches are nearest.
+    waiting = [(-len(others), sum(m.distance for m in others.values()), n) for n, others in near.items()]
+    heapq.heapify(waiting)
+    while waiting:
+        count, total, best = heapq.heappop(waiting)
+        left = near[best].keys() & free
+        if best not in free or not left:
+            continue
+        if -count != len(left):
+            heapq.heappush(waiting, (-len(left), total, best))
+            continue
+        members = [best]
+        for other in sorted(left, key=partial(_nearness, near[best])):
+            if not any(frozenset((other, m)) in wrong for m in members):
+                members.append(other)
+        free -= set(members)
+        found.append(Group(tuple(members), tuple(near[best][m] for m in members[1:])))
+    return sorted(found, key=lambda g: (-len(g.members), g.members))
+
+
+def match_list(
+    pictures: Sequence[Hashed], entries: Sequence[tuple[str, str, str]], distance: int = MATCH_DISTANCE
+) -> list[ListMatch]:
+    """Each picture's best match with each entry that it matches, by picture, then nearest first.
+
+    `entries`: PDQ (64 hex), SHA-256 and MD5 of each, "" where the list has none. All views and the eight variants of a
+    picture are compared, exactly.
+    """
+    found: dict[tuple[int, int], ListMatch] = {}
+    by_digest: dict[str, list[int]] = defaultdict(list)
+    for number, (_, *digests) in enumerate(entries):
+        for digest in filter(None, digests):
+            by_digest[digest].append(number)
+    for number, picture in enumerate(pictures):
+        if picture.hashes is not None:
+            for entry in {e for d in (picture.hashes.sha256, picture.hashes.md5) for e in by_digest.get(d, ())}:
+                found[number, entry] = ListMatch(number, entry, 0, None)
+    with_pdq = [number for number, entry in enumerate(entries) if entry[0]]
+    views = [(number, view) for number, picture in enumerate(pictures) for view in picture.views]
+    index = Index(packed(entries[number][0] for number in with_pdq))
+    for turned, queries in enumerate(variants(packed(view.pdq for _, view in views))):
+        for query, row, apart in zip(*index.within(queries, distance), strict=True):
+            number, view = views[query]
+            key = (number, with_pdq[row])
+            if key not in found or apart < found[key].distance:
+                found[key] = ListMatch(*key, int(apart), view, VARIANTS[turned])
+    return sorted(found.values(), key=lambda m: (m.picture, m.distance, m.entry))
+
+
+def _by_bytes(pictures: Sequence[Hashed]) -> tuple[list[int], dict[int, list[int]]]:
+    """The numbers of pictures with different bytes, and for the first of equal ones the others."""
+    first: dict[str, int] = {}
+    copies: dict[int, list[int]] = defaultdict(list)
+    for number, picture in enumerate(pictures):
+        if picture.hashes is not None:
+            known = first.setdefault(picture.hashes.sha256, number)
+            if known != number:
+                copies[known].append(number)
+    return list(first.values()), copies
+
+
+def _nearness(of: dict[int, Match], other: int) -> tuple[int, int]:
+    return of[other].distance, other
+
+
+def _first_view(picture: Hashed) -> View | None:
+    return next(iter(picture.views), None)
+
+
+def _keep_best(
+    best: dict[tuple[int, int], tuple[int, int, int, int]],
+    owners: Numbers,
+    view_a: Numbers,
+    view_b: Numbers,
+    apart: npt.NDArray[np.uint8],
+    turned: int,
+) -> None:
+    """Enter what was met, each pair of pictures with its nearest views; `best`: distance, variant, view and view."""
+    rising = np.flatnonzero(owners[view_a] < owners[view_b])  # the other half is the same pairs, turned back
+    a, b = owners[view_a[rising]], owners[view_b[rising]]
+    order = np.lexsort((view_b[rising], view_a[rising], apart[rising], b, a))
+    a, b, rising = a[order], b[order], rising[order]
+    new = np.flatnonzero(np.diff(a, prepend=-1) | np.diff(b, prepend=-1))
+    for n in new.tolist():
+        pair, at = (int(a[n]), int(b[n])), rising[n]
+        bits = int(apart[at])
+        if pair not in best or (bits, turned) < best[pair][:2]:
+            best[pair] = (bits, turned, int(view_a[at]), int(view_b[at]))
+
+
+def _let_copies_stand_in(
+    near: dict[int, dict[int, Match]], copies: dict[int, list[int]], wrong: Collection[frozenset[int]]
+) -> None:
+    """Give what matches a picture its copies too."""
+    for first, others in copies.items():
+        for other, match in list(near.get(first, {}).items()):
+            for copy in others:
+                if other != copy and not match.same_bytes and frozenset((other, copy)) not in wrong:
+                    near[other][copy] = replace(match.reversed(), b=copy)

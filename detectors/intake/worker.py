@@ -62,6 +62,10 @@ def answer(header: Mapping[str, Any], data: bytes, limits: Limits) -> bytes:
             return pack(*preview(data, header["sha256"], limits, header["longest"], header["blurred"]))
         if header["op"] == "fingerprint":
             return pack(fingerprint(data, header["sha256"], limits))
+        if header["op"] in ("source_features", "source_compare"):
+            from detectors.fingerprints import source_compare  # OpenCV is loaded only where it is needed
+
+            return pack(*source_compare.answer(header, data, limits))
         if header["op"] in ("third_party", "check_model"):
             return pack(_third_party(header, data, limits))
         return pack(*analyse(data, header["sha256"], limits, Profile(header["profile"]), header["thumbnail"]))
@@ -111,10 +115,12 @@ def preview(data: bytes, sha256: str, limits: Limits, longest: int, blurred: boo
 def fingerprint(data: bytes, sha256: str, limits: Limits) -> dict[str, Any]:
     """The answer with hashes and views of one file's bytes. Loads no model. Raises CounterproofError."""
     picture = decode.decode(data, sha256, limits)
-    parts = (replace(v, box=picture.box_at_full_size(*v.box)) for v in views(picture.rgb))
+    hashes = _hashes(picture)
+    whole = None if hashes.pdq is None or hashes.pdq_quality is None else (hashes.pdq, hashes.pdq_quality)
+    parts = (replace(v, box=picture.box_at_full_size(*v.box)) for v in views(picture.rgb, whole))
     found = {
         "media": picture.media.to_record(),
-        "hashes": _hashes(picture).to_record(),
+        "hashes": hashes.to_record(),
         "views": [v.to_json() for v in parts],
     }
     return {"fingerprint": found}
