@@ -14,7 +14,7 @@ from desktop.batch import Stop
 from desktop.listing import auto_profile, listed
 from detectors.errors import CounterproofError, FileRefused, FileUnreadable
 from detectors.finding import Profile
-from detectors.inputs import Input, read_file
+from detectors.inputs import Input, find_inputs, read_file
 from detectors.scan import Scanner, ScanOptions, cores
 
 if TYPE_CHECKING:
@@ -47,10 +47,18 @@ def add(book: Casebook, incident_id: int, args: argparse.Namespace, adults: Adul
     skip = {os.path.realpath(book.path)}
     asked = args.profile or chosen.profile
     wanted = auto_profile(args.paths, listed(args.paths, stop.cancel, skip)) if asked == "auto" else Profile(asked)
-    options = ScanOptions(wanted, args.jobs or chosen.jobs or cores(), chosen.limits, thumbnails=args.keep_image)
+    known = [r.path for r in book.references(incident_id) if os.path.isfile(r.path)]
+    options = ScanOptions(
+        wanted,
+        args.jobs or chosen.jobs or cores(),
+        chosen.limits,
+        thumbnails=args.keep_image,
+        references=(*args.references, *known),
+    )
     before = {item.id for item in book.items(incident_id)}
     with stop, Scanner(options) as scanner:
         stop.scanner = scanner
+        _remember_references(book, incident_id, args, scanner, adults)
         new = _not_there_yet(book, incident_id, args, listed(args.paths, stop.cancel, skip), done)
         for report in scanner.scan(new, stop.cancel):
             try:
@@ -61,6 +69,27 @@ def add(book: Casebook, incident_id: int, args: argparse.Namespace, adults: Adul
         done.stopped = stop.cancel.is_set()
     _look_for_copies(book, incident_id, args, before, done)
     return done
+
+
+def _remember_references(
+    book: Casebook,
+    incident_id: int,
+    args: argparse.Namespace,
+    scanner: Scanner,
+    adults: Adults,  # noqa: ARG001 - without it, nothing is recorded
+) -> None:
+    """Record the photos of `--references`, each content once; later runs look for them without being told."""
+    there = {r.hashes.sha256 for r in book.references(incident_id) if r.hashes}
+    for photo in find_inputs(args.references):
+        found = scanner.fingerprint(photo.path) if photo.error is None else None
+        if found is None or found.hashes is None:
+            error = photo.error or (found.error if found else None)
+            why = f"{error.message} {error.remedy}" if error else ""
+            _say(args, f"Not a reference photo: {words.visible(photo.path)}. {why}", sys.stderr)
+        elif found.hashes.sha256 not in there:
+            there.add(found.hashes.sha256)
+            path, name = os.path.abspath(photo.path), os.path.basename(photo.path)
+            book.add_reference(incident_id, path, label=name, hashes=found.hashes, views=found.views)
 
 
 def _not_there_yet(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -191,6 +192,13 @@ def _add_arguments(add: argparse.ArgumentParser) -> None:
     )
     add.add_argument("--description", default="", metavar="TEXT", help="in words, so that nobody needs to look again")
     add.add_argument("--keep-image", action="store_true", help="keep the image itself too, encrypted like all else")
+    add.add_argument(
+        "--references",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="her own public photos: look for the one that a picture was made from, and remember them in the casebook",
+    )
     add.add_argument("--profile", choices=("auto", "fast", "thorough", "cascade"), help="as for scan")
     add.add_argument("--jobs", type=jobs, metavar="N", help="as for scan")
 
@@ -267,10 +275,18 @@ def _opened(args: argparse.Namespace) -> Casebook:
     """The casebook, opened. Raises CounterproofError."""
     from desktop.casebook.casebook import Casebook
 
-    path = Path(args.file)
-    if args.recovery_code:
-        return Casebook.open_with_code(path, passphrase.read(args, "Recovery code"), _actor(args))
-    return Casebook.open(path, passphrase.read(args, "Passphrase"), _actor(args))
+    path, actor = Path(args.file), _actor(args)
+    name = "Recovery code" if args.recovery_code else "Passphrase"
+    open_it: Callable[[Path, str, str], Casebook] = Casebook.open_with_code if args.recovery_code else Casebook.open
+    typed = args.passphrase_fd is None and args.passphrase_file is None
+    for tries_left in (2, 1, 0) if typed else (0,):
+        try:
+            return open_it(path, passphrase.read(args, name), actor)
+        except CounterproofError as e:
+            if e.code not in ("wrong_passphrase", "wrong_recovery_code") or not tries_left:
+                raise
+            _tell(f"{e.message} {e.remedy}")
+    raise AssertionError("the last try returns or raises")
 
 
 # The file
@@ -304,7 +320,9 @@ def _asked_about(args: argparse.Namespace) -> tuple[str, str, str, str]:
     asked = age_gate.at_terminal() and answers == [None, None, None]
     if asked:
         _tell("Three questions, in your own words. Each can be left empty with Enter, and answered later.")
-        for n, question in enumerate(("What is this about, in a few words?", "Who is depicted?", "What is wanted?")):
+        for n, question in enumerate(
+            ("What is this about, in a few words?", "Who is depicted?", "What do you want to happen?")
+        ):
             answers[n] = _asked(f"{question} ")
     title, depicted, wanted = (answer or "" for answer in answers)
     return title or f"Begun on {case_show.local(case_show.now())[:10]}", depicted, wanted, args.country or ""
@@ -492,8 +510,6 @@ def _show(book: Casebook, args: argparse.Namespace) -> None:
 
 def _write_new(path: str, data: bytes) -> None:
     """Write a file that is not there yet, for this account alone. Raises CounterproofError."""
-    import os
-
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
         with open(descriptor, "wb") as file:
@@ -504,7 +520,7 @@ def _write_new(path: str, data: bytes) -> None:
         ) from e
 
 
-def _delete(book: Casebook, args: argparse.Namespace) -> None:
+def _delete(book: Casebook, args: argparse.Namespace) -> int:
     if (args.item is None) == (args.sighting is None) or (args.maybe_minor and args.item is None):
         raise CounterproofError("which_record", "Nothing was deleted.", "Name one item, or one with --sighting.")
     if args.sighting is not None:
@@ -517,7 +533,7 @@ def _delete(book: Casebook, args: argparse.Namespace) -> None:
             raise CounterproofError("not_confirmed", "Nothing was deleted.", "Add --yes to delete without being asked.")
         if _asked(f"Delete {what}? It cannot be brought back. Type delete: ").casefold() != "delete":
             _tell("Nothing was deleted.")
-            raise KeyboardInterrupt
+            return SOME_NOT
     if args.sighting is not None:
         book.delete_sighting(args.sighting)
     elif args.maybe_minor:
@@ -526,9 +542,9 @@ def _delete(book: Casebook, args: argparse.Namespace) -> None:
     else:
         book.delete_item(args.item)
     if args.json:
-        _json({"deleted": what})
-    else:
-        _say(f"Deleted: {what}. The log holds only that it was deleted. Backups made before still hold it.")
+        return _json({"deleted": what})
+    _say(f"Deleted: {what}. The log holds only that it was deleted. Backups made before still hold it.")
+    return DONE
 
 
 def _groups(book: Casebook, args: argparse.Namespace) -> None:
@@ -591,7 +607,8 @@ def _text(args: argparse.Namespace) -> str:
     text = args.text
     if text is None:
         if sys.stdin.isatty():
-            _tell("Write the note. End it with Ctrl-D on a line of its own.")
+            end = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
+            _tell(f"Write the note. End it with {end} on a line of its own.")
         text = sys.stdin.read().strip()
     if not text:
         raise CounterproofError("nothing_written", "There is nothing to write down.", "Give the text, or type it.")

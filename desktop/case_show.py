@@ -143,7 +143,8 @@ def item_lines(item: Item) -> Iterator[str]:
         yield f"  SHA-256 {item.hashes.sha256}"
         yield f"  MD5 {item.hashes.md5}"
         if item.hashes.pdq:
-            yield f"  PDQ {item.hashes.pdq} (quality {item.hashes.pdq_quality} of 100)"
+            low = "" if item.views else ", too low to find copies by"
+            yield f"  PDQ {item.hashes.pdq} (quality {item.hashes.pdq_quality} of 100{low})"
         elif item.hashes.note:
             yield f"  no PDQ: {plain(item.hashes.note)}"
     if item.description:

@@ -93,18 +93,19 @@ def load(folder: Path = FOLDER) -> tuple[Helpline, ...]:
 
 
 def for_country(code: str, minors: bool = False, folder: Path = FOLDER) -> tuple[Helpline, ...]:
-    """The helplines for a country (ISO 3166-1 alpha-2; empty when not known): its own first, then those everywhere.
+    """The helplines for a country (ISO 3166-1 alpha-2; empty when not known): its own before those that are everywhere.
 
     With `minors`, those for people under 18 first, and none that is for adults alone; without, none that is for
-    people under 18 alone. What was verified comes before what was not. Raises SetupError as `load`.
+    people under 18 alone. What nobody has verified comes after the rest. Raises SetupError as `load`.
     """
     not_for = Who.ADULTS if minors else Who.MINORS
     found = [h for h in load(folder) if h.who is not not_for and {code.upper(), EVERYWHERE} & {*h.countries}]
     sure = list(Confidence)
 
-    def rank(helpline: Helpline) -> tuple[bool, bool, int]:
+    def rank(helpline: Helpline) -> tuple[bool, bool, bool, int]:
         return (
             minors and helpline.who is not Who.MINORS,
+            helpline.confidence is Confidence.UNVERIFIED,
             EVERYWHERE in helpline.countries,
             sure.index(helpline.confidence),
         )
