@@ -70,7 +70,6 @@ class Casebook:
         self._database: Database | None = db
         self._identity = _identity(path)
         self._lock = threading.RLock()
-        self._copy_pages: int | None = None  # a bound on new files, for tests of a full disk
 
     @classmethod
     def create(cls, path: Path, passphrase: str, actor: str, *, _cost: keys.Cost | None = None) -> tuple[Casebook, str]:
@@ -197,9 +196,8 @@ class Casebook:
                 with db.atomic():
                     yield db, entries
                     custody.append(db, _now(), self.actor, entries)
-            except dbapi2.Error:
-                with contextlib.suppress(OSError):
-                    database.trim_journal(self.path)
+            except dbapi2.Error as e:
+                database.after_failure(self.path, e)
                 raise
             if database.journal_bytes(self.path) > database.JOURNAL_BYTES:
                 self._fold(db)
@@ -230,7 +228,7 @@ class Casebook:
             database.claim(to_path)
             new = _beside(to_path)
             try:
-                database.write_copy(db, new, self._key, lambda _: None, self._copy_pages)
+                database.write_copy(db, new, self._key, lambda _: None)
                 new.replace(to_path)
             except BaseException:
                 if not to_path.stat().st_size:
@@ -258,7 +256,7 @@ class Casebook:
                 with copy.atomic():
                     custody.append(copy, _now(), self.actor, [Entry(action, "casebook")])
 
-            database.write_copy(db, new, key, finish, self._copy_pages)
+            database.write_copy(db, new, key, finish)
             self._database = None
             with _open_lock:
                 _open.add(_identity(new))

@@ -31,7 +31,6 @@ _JOURNAL_MAGIC = 0x377F0682
 _FRAMES_AT_ONCE = 2048
 # Primary result codes of SQLite that mean something to a person, https://www.sqlite.org/rescode.html
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _TOOBIG, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 18, 26
-_IOERR_WRITE = _IOERR | 3 << 8
 
 
 def connect(path: Path, key: Key) -> Database:
@@ -78,9 +77,8 @@ def guarded() -> Iterator[None]:
 
 def explained(e: Exception) -> CasebookError:
     """The CasebookError for a failure of SQLite."""
-    code = int(getattr(e, "sqlite_errorcode", None) or 0)
-    primary = code & 0xFF
-    if primary == _FULL or code == _IOERR_WRITE:
+    primary = _primary(e)
+    if primary == _FULL:
         return _disk_full()
     if primary in (_BUSY, _LOCKED):
         return open_elsewhere()
@@ -93,6 +91,11 @@ def explained(e: Exception) -> CasebookError:
     if primary == _IOERR:
         return _disk_failed(str(e))
     return CasebookError("bad_record", f"The casebook refused this: {e}.", "Please report this; nothing was changed.")
+
+
+def _primary(e: Exception) -> int:
+    """SQLite's primary result code; 0 when there is none."""
+    return int(getattr(e, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 def _explained_os(e: OSError) -> CasebookError:
@@ -248,11 +251,32 @@ def set_aside_journal(path: Path) -> Path:
     return aside
 
 
-def trim_journal(path: Path) -> None:
-    """Cut off what a failed change left at the journal's end, so that it cannot be taken for damage later."""
-    journal = read_journal(path)
-    if journal.whole < journal.bytes and journal.whole:
-        os.truncate(journal_path(path), journal.whole)
+def after_failure(path: Path, e: Exception) -> None:
+    """Cut off what a failed change left at the journal's end, so that it cannot be taken for damage later.
+
+    Raises OSError with the system's own reason where SQLite knew no more than that the disk failed.
+    """
+    try:
+        if _primary(e) == _IOERR:
+            _try_to_grow(journal_path(path))
+    finally:
+        journal = read_journal(path)
+        if journal.whole < journal.bytes and journal.whole:
+            os.truncate(journal_path(path), journal.whole)
+
+
+def _try_to_grow(path: Path) -> None:
+    """Write a page at the end of a file and take it off again. Raises the OSError of a disk that has no room."""
+    fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        size = os.lseek(fd, 0, os.SEEK_END)
+        try:
+            while os.lseek(fd, 0, os.SEEK_END) < size + PAGE_BYTES:
+                os.write(fd, bytes(PAGE_BYTES))
+        finally:
+            os.ftruncate(fd, size)
+    finally:
+        os.close(fd)
 
 
 def fold_journal(db: Database, path: Path) -> None:
@@ -302,11 +326,9 @@ def write_new(to: Path, key: Key, fill: Callable[[Database], None]) -> None:
         raise
 
 
-def write_copy(db: Database, to: Path, key: Key, finish: Callable[[Database], None], pages: int | None = None) -> None:
-    """Write all of `db` under `key` to a new file at `to`, as `write_new` does; `finish` may add to it.
-
-    `pages` bounds its size, for tests of a full disk.
-    """
+def write_copy(db: Database, to: Path, key: Key, finish: Callable[[Database], None]) -> None:
+    """Write all of `db` under `key` to a new file at `to`, as `write_new` does; `finish` may add to it."""
+    from sqlcipher3 import dbapi2
 
     remove_leftovers(to)
     os.close(_new_file(to))
@@ -314,12 +336,14 @@ def write_copy(db: Database, to: Path, key: Key, finish: Callable[[Database], No
         version = db.execute("PRAGMA user_version").fetchone()[0]
         db.execute("ATTACH DATABASE ? AS copy KEY ?", (str(to), key.to_sqlcipher()))
         try:
-            db.execute("PRAGMA copy.journal_mode = OFF")  # a half-written copy is thrown away
+            # Half a copy is thrown away, but without a journal SQLite could not let go of it after a failure.
+            db.execute("PRAGMA copy.journal_mode = MEMORY")
             db.execute("PRAGMA copy.synchronous = OFF")
-            if pages is not None:
-                db.execute(f"PRAGMA copy.max_page_count = {pages}")
             db.execute("SELECT sqlcipher_export('copy')").fetchone()
             db.execute(f"PRAGMA copy.user_version = {version:d}")
+        except dbapi2.Error:
+            _try_to_grow(to)  # why SQLCipher's function failed is not to be had from it
+            raise
         finally:
             db.execute("DETACH DATABASE copy")
         _finish(to, key, finish)

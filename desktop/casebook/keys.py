@@ -179,12 +179,11 @@ def choose_cost() -> Cost:
 
     Never below the floor of RFC 9106, even where that takes longer.
     """
-    for start in (_AMPLE, FLOOR):
-        seconds = _measured(start)
-        if start is FLOOR or seconds <= _MOST_SECONDS:
-            passes = round(start.passes * _WANTED_SECONDS / seconds) if seconds < _MOST_SECONDS else start.passes
-            return Cost(start.log2_kib, min(max(passes, FLOOR.passes), 16))
-    return FLOOR
+    start = _AMPLE if (seconds := _measured(_AMPLE)) <= _MOST_SECONDS else FLOOR
+    if start is FLOOR:
+        seconds = _measured(FLOOR)
+    passes = int(start.passes * _WANTED_SECONDS / seconds)
+    return Cost(start.log2_kib, min(max(passes, FLOOR.passes), 16))
 
 
 def _measured(cost: Cost) -> float:
