@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,10 @@ def run(args: Namespace) -> int:
     stop, tally, progress, chosen = Stop(), Tally(), Progress(args.quiet), settings.load()
     started = time.monotonic()
     try:
+        if args.references:
+            from detectors.fingerprints.source_match import listed as listed_references
+
+            listed_references(args.references)  # a wrong folder is said before any result is touched
         skip = {os.path.realpath(p) for p in _files(args)}
         profile = _profile(args, chosen, listed(args.paths, stop.cancel, skip))
         inputs = listed(args.paths, stop.cancel, skip)
@@ -61,7 +66,7 @@ def run(args: Namespace) -> int:
     try:
         with stop:
             jobs = args.jobs or chosen.jobs or cores()
-            options = ScanOptions(profile, jobs, chosen.limits, thumbnails=bool(args.html))
+            options = ScanOptions(profile, jobs, chosen.limits, thumbnails=bool(args.html), references=args.references)
             _scan(options, chosen.cache and not args.no_cache, inputs, writers, tally, progress, stop)
             tally.seconds = time.monotonic() - started
             tally.stopped = stop.cancel.is_set()
@@ -157,6 +162,8 @@ def _scan(
     progress.update(tally)
     with Scanner(replace(options, cache=cache)) as scanner:
         stop.scanner = scanner
+        if options.references:
+            _read_references(scanner, progress, stop)
         for report in scanner.scan(inputs, stop.cancel):
             record = report.to_json()
             if to_terminal:
@@ -168,6 +175,16 @@ def _scan(
             if cache is not None and cache.notice not in ("", told):
                 told = cache.notice
                 progress.say(told)
+
+
+def _read_references(scanner: Scanner, progress: Progress, stop: Stop) -> None:
+    """Read the person's own photos; say which of them cannot be used, and why."""
+    with contextlib.suppress(CancelledError):
+        for photo in scanner.read_references(stop.cancel):
+            if photo.error is not None:
+                progress.say(
+                    f"Your photo {words.visible(photo.path)} is left out: {photo.error.message} {photo.error.remedy}"
+                )
 
 
 def _thorough(report: Report) -> bool:

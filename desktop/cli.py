@@ -19,6 +19,7 @@ _SCAN_EPILOG = """\
 examples:
   counterproof scan photo.jpg                        one picture, with the reasons
   counterproof scan folder --html report.html        a folder, as a page to read and print
+  counterproof scan folder --references my-photos    also finds the photo that a picture was made from
   find . -name '*.webp' -print0 | counterproof scan - --jsonl results.jsonl
 
 If anyone in a picture may be under 18, please do not check it here and do not copy it: --age minor opens nothing and
@@ -142,6 +143,14 @@ def _scan_arguments(scan: argparse.ArgumentParser) -> None:
         "quick check first and the thorough one where it does not clear the picture. auto (the default) is thorough "
         "for at most four files given by name, cascade for up to 2,000 files and for a list on standard input, whose "
         "length is not known beforehand, and fast for more",
+    )
+    add(
+        "--references",
+        metavar="FOLDER",
+        action="append",
+        default=[],
+        help="a folder with the person's own photos (portraits, press and campaign photos): finds the one that a "
+        "picture was made from, and shows which part was kept and which was replaced. May be given more than once",
     )
     add("--no-cache", action="store_true", help="check every file anew, and remember nothing")
     add("--quiet", action="store_true", help="show no progress and no closing summary on standard error")

@@ -56,6 +56,7 @@ DETECTORS: Mapping[str, str] = {
     "generation_parameters": "Generation settings in the file",
     "watermark": "Invisible watermark",
     "visible_mark": "Visible mark of a generator",
+    "source_match": "Comparison with your own photos",
     "camera_exif": "Camera information (only a hint)",
     "generated": "Learned detector: whole picture",
     "face_swap": "Learned detector: faces",
@@ -73,6 +74,8 @@ REGIONS: Mapping[str, str] = {
     "face": "Face",
     "swapped_face": "Face that looks swapped",
     "edited": "Edited area",
+    "kept": "Kept from your photo",
+    "altered": "Replaced",
 }
 
 # Characters that draw nothing, reorder a line or end it: in a name they can only mislead.

@@ -22,11 +22,13 @@ class Role(StrEnum):
     """What the verdict may do with a finding.
 
     DECLARED: the file itself says how it was made (score 1.0 = it says a generative model made or altered it).
+    SOURCE: whether the photo that the picture was made from is among the person's own (score 1.0 = it was found).
     LEARNED: a calibrated probability from a trained model. INTIMACY: the separate intimacy axis.
     CONTEXT: a hint that is shown and never counted.
     """
 
     DECLARED = "declared"
+    SOURCE = "source"
     LEARNED = "learned"
     INTIMACY = "intimacy"
     CONTEXT = "context"
@@ -143,7 +145,11 @@ class Finding:
         return replace(self, ms=ms)
 
     def to_json(self) -> dict[str, Any]:
-        """The finding object of `counterproof.scan/1`; exactly its keys, so `details` stay out."""
+        """The finding object of `counterproof.scan/1`; exactly its keys, so `details` stay out.
+
+        A found source has one key more: `source`, with `reference`, `inliers` and `mirrored`.
+        """
+        source = {"source": dict(self.details["source"])} if "source" in self.details else {}
         return {
             "detector": self.detector,
             "state": str(self.state),
@@ -152,6 +158,7 @@ class Finding:
             "regions": [r.to_json() for r in self.regions],
             "model": None if self.model is None else {"id": self.model.id, "sha256": self.model.sha256},
             "ms": round(self.ms, 2),
+            **(source if self.role is Role.SOURCE else {}),
         }
 
     def to_record(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field, replace
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from detectors.cache import Cache, engine_id
 from detectors.errors import FileRefused, FileUnreadable, SetupError
@@ -37,6 +37,9 @@ from detectors.report import Fingerprinted, Report
 from detectors.third_party import ask, store
 from detectors.verdict import Bands, decide
 
+if TYPE_CHECKING:
+    from detectors.fingerprints.source_match import Sources
+
 _T = TypeVar("_T")
 _POLL_SECONDS = 0.05
 # Inputs taken ahead of the one being reported, per job. Only their paths wait, never their bytes.
@@ -53,7 +56,8 @@ _PASSING = frozenset(
 class ScanOptions:
     """How to scan. `jobs` worker processes; `points` are operating points by detector, None for the shipped ones.
 
-    `added` are the models that the user has added, by default all that are kept.
+    `added` are the models that the user has added, by default all that are kept. `references` are files and folders
+    with the person's own photos: each picture is then compared with these (see detectors.fingerprints.source_match).
     """
 
     profile: Profile = Profile.FAST
@@ -63,6 +67,7 @@ class ScanOptions:
     thumbnails: bool = False
     points: Mapping[str, Bands] | None = None
     added: Sequence[store.Added] = field(default_factory=store.installed)
+    references: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,13 @@ class Scanner:
         # Apart, so that a picture shows at once while a folder is being scanned. Its worker loads no models.
         self._preview_pool = Pool(limits, 1, worker_command)
         self._added = ask.Models(self.options.added, limits, max(1, cores() // self.options.jobs), worker_command)
+        self._sources: Sources | None = None
+        if self.options.references:
+            # Only then: it needs NumPy, which a scan does not.
+            from detectors.fingerprints.source_match import Sources
+
+            threads = max(1, cores() // self.options.jobs)
+            self._sources = Sources(self.options.references, limits, self.options.jobs, threads, worker_command)
         self._one_preview = threading.Lock()
         self._one_scan = threading.Lock()
         # Files with the same bytes wait for each other, so that the second finds the first one's result.
@@ -173,6 +185,9 @@ class Scanner:
         ahead: deque[Future[_T | None]] = deque()
         pool = ThreadPoolExecutor(self.options.jobs, thread_name_prefix="scan")
         try:
+            if self._sources is not None:
+                with contextlib.suppress(CancelledError):
+                    self._sources.read(run.over)
             for item in inputs:
                 if run.over():
                     break
@@ -192,7 +207,17 @@ class Scanner:
             pool.shutdown(wait=False, cancel_futures=True)
             self._pool.finish(_GRACE_SECONDS)
             self._added.finish(0)
+            if self._sources is not None:
+                self._sources.finish(0)
             pool.shutdown(wait=True)
+
+    def read_references(self, cancel: threading.Event | None = None) -> tuple[Input, ...]:
+        """Read the reference photos, once; those that cannot be used, with the reasons. A scan does it by itself.
+
+        Raises SetupError when there is none to compare with, CancelledError once `cancel` is set.
+        """
+        stop = cancel or threading.Event()
+        return () if self._sources is None else self._sources.read(lambda: stop.is_set() or self._closed.is_set())
 
     def preview(self, path: str, longest: int, blurred: bool) -> Preview:
         """The picture at most `longest` px, or only a grey veil of it. Any thread may ask. Raises CounterproofError."""
@@ -225,6 +250,8 @@ class Scanner:
         self._pool.close()
         self._preview_pool.close()
         self._added.close()
+        if self._sources is not None:
+            self._sources.close()
 
     def _points(self) -> Mapping[Profile, Mapping[str, Bands]]:
         """The operating points that verdicts are read from, by check. Raises SetupError."""
@@ -244,6 +271,8 @@ class Scanner:
             if deadline is not None and time.monotonic() > deadline:
                 self._pool.kill_busy()
                 self._added.kill_busy()
+                if self._sources is not None:
+                    self._sources.kill_busy()
             try:
                 return future.result(_POLL_SECONDS)
             except TimeoutError:
@@ -272,6 +301,8 @@ class Scanner:
             if analysis is not None:
                 ours, over = analysis.findings, run.over
                 others, known = self._added.findings(data, sha256, ours, self.options.cache, over)
+                if self._sources is not None:  # always anew: what it is compared with is not in the cache's key
+                    others = (*others, self._sources.finding(data, sha256, over))
                 analysis, cached = replace(analysis, findings=(*ours, *others)), cached and known
         except (FileRefused, FileUnreadable) as e:
             return Report(item.path, error=e, sha256=sha256, ms=_ms_since(started))

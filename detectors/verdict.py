@@ -1,6 +1,7 @@
 """Findings to a Verdict: the band, the calibrated probability, and the reasons in plain words.
 
-Order of strength: what the file itself declares, then learned detectors. Context is shown, never counted.
+Order of strength: what the file itself declares, then the photo that it was made from, then learned detectors. Context
+is shown, never counted.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ class Bands:
 class Verdict:
     """`p_synthetic` is the calibrated probability, 0..1, that a generative model made or altered the picture.
 
-    It is None when no detector could say anything; the band is then `inconclusive`.
+    It is None when no detector could say anything; the band is then `inconclusive`. With `matched_source` it is what
+    the learned detectors say, or None: what was seen then is that a region was replaced, not that a model replaced it.
     """
 
     band: Band
@@ -99,13 +101,17 @@ def decide(findings: Sequence[Finding], points: Mapping[str, Bands]) -> Verdict:
     learned = [f for f in findings if f.role is Role.LEARNED]
     placed = [(f, points[f.detector].place(f)) for f in learned if _spoke(f) and f.detector in points]
     unheard = [f for f in learned if _spoke(f) and f.detector not in points]
+    sources = [f for f in findings if f.role is Role.SOURCE and f.state is State.OK and f.score == 1.0]
     yes = [f for f in declared if f.state is State.OK and f.score is not None and f.score >= 0.5]
     p = mixture({f.detector: f.score for f, _ in placed if f.score is not None}, points)
     said = [text] if (text := wording.looked(placed)) else []
     said += [f.in_short for f in unheard]
     if yes:
         band, p = Band.DECLARED_SYNTHETIC, max(DECLARED_P, p or 0.0)
-        reasons = [*(f.in_short for f in yes), wording.MARK, *said]
+        reasons = [*(f.in_short for f in yes), wording.MARK, *(f.in_short for f in sources), *said]
+    elif any(f.details.get("unaltered") is False for f in sources):
+        band = Band.MATCHED_SOURCE
+        reasons = [*(f.in_short for f in sources), wording.SOURCE_MEASURED, wording.SOURCE_LIMIT, *said]
     else:
         band = _learned_band([own for _, own in placed], any(f.detector == WHOLE_PICTURE for f, _ in placed))
         if band is Band.NO_SIGNS and (unheard or any(f.state is State.FAILED for f in (*declared, *learned))):
@@ -113,6 +119,7 @@ def decide(findings: Sequence[Finding], points: Mapping[str, Bands]) -> Verdict:
         silent = [f.in_short for f in learned if f.state is State.NOT_APPLICABLE and band is not Band.LIKELY_SYNTHETIC]
         reasons = [*said, _measured(band, placed, points), *silent]
         reasons += [f.in_short for f in declared if f.state is State.INCONCLUSIVE]
+        reasons += [f.in_short for f in sources]  # an unaltered copy: good to know, and no verdict
     reasons += [f.in_short for f in findings if f.state is State.FAILED]
     return Verdict(band, p, tuple(reasons))
 

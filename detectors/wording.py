@@ -6,6 +6,7 @@ wrong on pictures of alike quality. Bands are named by their value, as in `count
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,12 @@ ALIKE = {
 }
 
 MARK = "Such a mark is strong evidence, but it can be copied onto another picture or removed."
+# Measured by tests/benchmarks/bench_source_match.py; docs/source-match.md has the whole table.
+SOURCE_MEASURED = "How often this comparison is wrong has not been measured in full yet."
+SOURCE_LIMIT = (
+    "It does not say how it was replaced: a generative tool can have done it, or a person with an image program."
+)
+SOURCE_TOO_PLAIN = "This picture is too small or has too little detail to be compared with your photos."
 NOT_JUDGED = "Can't tell. No check could judge this picture, so no error rate applies to it."
 NOT_AS_A_WHOLE = "Can't tell. The picture could not be judged as a whole, and the other checks cannot clear it."
 
@@ -74,6 +81,74 @@ def measured(band: Band, detector: str, bands: Bands, quality: str | None) -> st
         f"wrongly called {wrong} likely synthetic, and of {rates.n_synthetic:,} synthetic pictures it found "
         f"{_share(rates.recall, rates.n_synthetic)}."
     )
+
+
+def source_found(
+    name: str,
+    taken: datetime.date | None,
+    mirrored: bool,
+    kept: float,
+    altered: Sequence[tuple[float, float, float, float]],
+    beyond: float,
+    shown: float,
+) -> str:
+    """Which photo a picture was made from, which part was kept and which replaced.
+
+    `kept` and `beyond` are shares of the picture, `shown` of the photo, 0..1; `altered` are boxes (x, y, width,
+    height) as shares of the picture, largest first. `beyond` is what lies outside of the photo's edges.
+    """
+    photo = f"your photo “{name}”"
+    if taken is not None:
+        photo += f" of {taken.day} {taken:%B %Y}"
+    how = ["mirrored"] if mirrored else []
+    if shown < 0.97:
+        how.append(f"cropped to {_percent(shown)} of it")
+    if not altered:
+        changed = f", {_and(how)}" if how else ""
+        return f"This picture is a copy of {photo}{changed}. No replaced region was found in it."
+    where = _where(altered[0])
+    if len(altered) == 1:
+        replaced = f"one region, {where}, was replaced"
+    else:
+        replaced = f"{len(altered)} regions, the largest {where}, were replaced"
+    text = (
+        f"This picture was made from {photo}{', ' + _and(how) if how else ''}. {_percent(kept)} of the picture was "
+        f"kept from it; {replaced} ({_percent(1 - kept)} of the picture)."
+    )
+    return text + (f" {_percent(beyond)} of the picture lies beyond the edges of your photo." if beyond > 0.01 else "")
+
+
+def source_not_found(photos: int) -> str:
+    """That none of so many reference photos is the source."""
+    if photos == 1:
+        return "Your reference photo was not found in this picture."
+    return f"None of your {photos:,} reference photos was found in this picture."
+
+
+def source_failed(why: str) -> str:
+    """That the comparison did not run, and why: a whole sentence."""
+    return f"The comparison with your own photos did not run: {why}"
+
+
+def _where(box: tuple[float, float, float, float]) -> str:
+    """Where a box lies, in words for someone who does not look at the picture."""
+    x, y, width, height = box
+    if width > 0.7 and height > 0.7:
+        return "most of the picture"
+    across, down = x + width / 2, y + height / 2
+    column = "" if width > 0.7 else "left" if across < 0.36 else "right" if across > 0.64 else "middle"
+    row = "" if height > 0.7 else "upper" if down < 0.36 else "lower" if down > 0.64 else ""
+    if not column:
+        return f"the {row} part" if row else "the middle from left to right"
+    return f"the {row} {column}" if row else f"the {column}"
+
+
+def _percent(share: float) -> str:
+    """A share of an area; never nought or the whole where there is a little of either."""
+    whole = round(share * 100)
+    if whole < 1:
+        return "under 1 %"
+    return "over 99 %" if whole == 100 and share < 1 else f"{whole} %"
 
 
 def _check(detector: str) -> str:

@@ -199,14 +199,14 @@ def _why(record: Mapping[str, Any], report: Report | None, number: int) -> str:
 
 
 def _where(report: Report | None, number: int) -> str:
-    """The areas that learned detectors marked and the maps that they made, over the veiled picture.
+    """The areas that learned detectors and the source match marked, and their maps, over the veiled picture.
 
     Without those of the intimacy check: an outline of a body part would tell what the veil hides.
     """
     analysis = None if report is None else report.analysis
     if report is None or analysis is None:
         return ""
-    learned = [f for f in analysis.findings if f.role is Role.LEARNED]
+    learned = [f for f in analysis.findings if f.role in (Role.LEARNED, Role.SOURCE)]
     marked = [(f, r) for f in learned for r in f.regions]
     maps = [overlay for f in learned if (overlay := f.overlay) is not None]
     if not marked and not maps:
