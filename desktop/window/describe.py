@@ -108,7 +108,7 @@ def text_of(name: str, parts: Iterable[Section]) -> str:
 def numbered_regions(report: Report) -> list[Region]:
     """All regions of all findings, in the order in which they are numbered on the picture and in the list.
 
-    The learned detectors' come first. A face that two detectors mark is there once.
+    The learned detectors' and the source match's come first. A face that two detectors mark is there once.
     """
     return [r for _, r in _marked(report)]
 
@@ -123,7 +123,7 @@ def _marked(report: Report) -> list[tuple[Finding, Region]]:
     if report.analysis is None:
         return []
     found: dict[tuple[str, tuple[int, int, int, int]], tuple[Finding, Region]] = {}
-    for finding in sorted(report.analysis.findings, key=lambda f: f.role is not Role.LEARNED):
+    for finding in sorted(report.analysis.findings, key=lambda f: f.role not in (Role.LEARNED, Role.SOURCE)):
         for region in finding.regions:
             kind = "face" if region.kind in ("face", "swapped_face") else region.kind
             found.setdefault((kind, region.box), (finding, region))
@@ -205,7 +205,7 @@ def _technical(analysis: Analysis, wanted: Wanted) -> Pairs:
 
 def _findings(analysis: Analysis) -> Pairs:
     """Every detector with its state in words, whatever the state; intimacy and hints after what counts."""
-    order = (Role.DECLARED, Role.LEARNED, Role.INTIMACY, Role.CONTEXT)
+    order = (Role.DECLARED, Role.SOURCE, Role.LEARNED, Role.INTIMACY, Role.CONTEXT)
     pairs: list[tuple[str, str]] = []
     ours = [f for f in analysis.findings if not words.third_party(f.detector)]
     for finding in sorted(ours, key=lambda f: order.index(f.role)):
