@@ -18,10 +18,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from desktop.casebook.keys import base32
-from desktop.casebook.records import LogRow
+from desktop.casebook.keys import base32, damaged
+from desktop.casebook.records import CasebookError, LogRow
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from sqlite_utils import Database
 
 _HEAD_BYTES = 10
@@ -98,6 +99,8 @@ def head(db: Database) -> str:
 
 def check_head(db: Database) -> str:
     """What is wrong with the head, in one sentence, or nothing. Quick: it looks at the last row only."""
+    if wrong := _check_keys(db):
+        return wrong
     found = db.execute("SELECT rows, digest, signature FROM head").fetchone()
     if found is None:
         return "The head of the custody log is missing."
@@ -119,8 +122,10 @@ def verify(db: Database) -> tuple[int, list[str]]:
 
     Each row is judged by itself and against the row before, so that the first wrong one is named.
     """
+    if wrong := _check_keys(db):
+        return 0, [wrong]
     problems: list[str] = []
-    checked, expected, previous = 0, 1, _genesis(db)
+    checked, expected, previous, sound = 0, 1, _genesis(db), True
     erased: dict[int, str] = {}
     accounted: set[int] = set()
     start = 0
@@ -133,7 +138,7 @@ def verify(db: Database) -> tuple[int, list[str]]:
                 moved = _number_of(db, (at, actor, action, subject, commitment, stored_previous, digest))
                 was = f" was put in the place of another: it was written as row {moved}" if moved else " was changed"
                 problems.append(f"Row {seq} of the custody log{was}.")
-            elif stored_previous != previous and seq == expected:
+            elif stored_previous != previous and seq == expected and sound:
                 problems.append(
                     f"Row {seq - 1} of the custody log was replaced: row {seq} was written after another."
                     if seq > 1
@@ -145,7 +150,7 @@ def verify(db: Database) -> tuple[int, list[str]]:
                 problems.append(f"The details of row {seq} of the custody log were changed.")
             elif action == "deleted" and details is not None:
                 accounted.update(json.loads(details).get("erased", ()))
-            checked, expected, previous, start = checked + 1, seq + 1, digest, seq
+            checked, expected, previous, start, sound = checked + 1, seq + 1, digest, seq, sealed
     problems += [
         f"The details of row {seq} of the custody log ({subject}) were erased without a deletion."
         for seq, subject in erased.items()
@@ -190,14 +195,32 @@ def _short(count: int, digest: bytes) -> str:
 
 
 def _meta(db: Database, name: str) -> bytes:
-    return bytes(db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()[0])
+    found = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    if found is None:
+        raise damaged("the keys of its custody log are missing")
+    return bytes(found[0])
+
+
+def _private_key(db: Database) -> Ed25519PrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    try:
+        return Ed25519PrivateKey.from_private_bytes(_meta(db, "signing_key"))
+    except ValueError:
+        raise damaged("the keys of its custody log are no keys") from None
+
+
+def _check_keys(db: Database) -> str:
+    try:
+        _genesis(db)
+    except CasebookError as e:
+        return e.message
+    return ""
 
 
 def _genesis(db: Database) -> bytes:
     """What stands for the digest before the first row: the casebook and its public key, so that neither is swapped."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    public = Ed25519PrivateKey.from_private_bytes(_meta(db, "signing_key")).public_key().public_bytes_raw()
+    public = _private_key(db).public_key().public_bytes_raw()
     return hashlib.sha256(b"counterproof custody log" + _meta(db, "casebook_id") + public).digest()
 
 
@@ -206,20 +229,15 @@ def _statement(db: Database, count: int, digest: bytes) -> bytes:
 
 
 def _sign(db: Database, count: int, digest: bytes) -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    key = Ed25519PrivateKey.from_private_bytes(_meta(db, "signing_key"))
-    signature = key.sign(_statement(db, count, digest))
+    signature = _private_key(db).sign(_statement(db, count, digest))
     db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?)", (count, digest, signature))
 
 
 def _signed(db: Database, count: int, digest: bytes, signature: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    key = Ed25519PrivateKey.from_private_bytes(_meta(db, "signing_key")).public_key()
     try:
-        key.verify(signature, _statement(db, count, digest))
+        _private_key(db).public_key().verify(signature, _statement(db, count, digest))
     except (InvalidSignature, OverflowError):
         return False
     return True

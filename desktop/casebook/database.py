@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -219,25 +220,28 @@ def _sums(rows: Any, state: tuple[int, int]) -> list[tuple[int, int]]:
     """
     import numpy as np
 
-    pairs = rows.shape[1] // 2
-    # Rows of the matrix that takes the state after pair i to the final s1 and s2, from the last pair backwards.
-    m = [[1, 0], [0, 1]]
-    weights = np.zeros((2, rows.shape[1]), np.uint32)
-    for i in reversed(range(pairs)):
-        for k in range(2):
-            weights[k, 2 * i] = (m[k][0] + m[k][1]) & 0xFFFFFFFF
-            weights[k, 2 * i + 1] = m[k][1]
-            m[k] = [(m[k][0] + m[k][1]) & 0xFFFFFFFF, (m[k][0] + 2 * m[k][1]) & 0xFFFFFFFF]
+    (m11, m12, m21, m22), weights = _weights(rows.shape[1] // 2)
     words = rows.astype(np.uint32)
-    shares = [(words * weights[k]).sum(axis=1, dtype=np.uint32).tolist() for k in range(2)]
+    shares = [(words * np.array(w, np.uint32)).sum(axis=1, dtype=np.uint32).tolist() for w in weights]
     out, (s1, s2) = [], state
     for one, two in zip(*shares, strict=True):
-        s1, s2 = (
-            (m[0][0] * s1 + m[0][1] * s2 + one) & 0xFFFFFFFF,
-            (m[1][0] * s1 + m[1][1] * s2 + two) & 0xFFFFFFFF,
-        )
+        s1, s2 = (m11 * s1 + m12 * s2 + one) & 0xFFFFFFFF, (m21 * s1 + m22 * s2 + two) & 0xFFFFFFFF
         out.append((s1, s2))
     return out
+
+
+@functools.cache
+def _weights(pairs: int) -> tuple[tuple[int, int, int, int], tuple[list[int], list[int]]]:
+    """The matrix for a row of so many pairs, and the weights of its words in s1 and in s2."""
+    matrix, weights = [], []
+    for a, b in ((1, 0), (0, 1)):  # what a share of s1 and of s2 after a pair adds to the final sum, from the last pair
+        own: list[int] = []
+        for _ in range(pairs):
+            own[:0] = [(a + b) & 0xFFFFFFFF, b]
+            a, b = (a + b) & 0xFFFFFFFF, (a + 2 * b) & 0xFFFFFFFF
+        matrix += [a, b]
+        weights.append(own)
+    return (matrix[0], matrix[1], matrix[2], matrix[3]), (weights[0], weights[1])
 
 
 def set_aside_journal(path: Path) -> Path:
