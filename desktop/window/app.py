@@ -6,10 +6,14 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from desktop import settings
 from detectors.finding import Profile
 from detectors.scan import ScanOptions, cores
+
+if TYPE_CHECKING:
+    from desktop.window.case_session import Store
 
 ICON = Path(__file__).resolve().parents[2] / "resources" / "icons" / "counterproof.svg"
 
@@ -24,6 +28,13 @@ def profile(chosen: settings.Settings) -> Profile | None:
     return None if chosen.profile == "auto" else Profile(chosen.profile)
 
 
+def casebooks() -> Store:
+    """What makes and opens casebooks. Called in their thread: it loads the libraries for encryption."""
+    from desktop.casebook.casebook import Casebook
+
+    return Casebook
+
+
 def run(paths: list[str]) -> int:
     """Opens the window on `paths` (files, folders, or none) and gives the exit status when it is closed.
 
@@ -34,6 +45,7 @@ def run(paths: list[str]) -> int:
     from PySide6.QtWidgets import QApplication
 
     from desktop.window import words
+    from desktop.window.case_session import CaseSession
     from desktop.window.main_window import MainWindow
     from desktop.window.session import Session
     from detectors.inputs import find_inputs
@@ -49,7 +61,10 @@ def run(paths: list[str]) -> int:
     app.setWindowIcon(QIcon(str(ICON)))
     words.use_translator(QCoreApplication.translate)
     chosen = settings.load()
-    window = MainWindow(Session(lambda: Scanner(scan_options(chosen)), find_inputs, profile(chosen)))
+    window = MainWindow(
+        Session(lambda: Scanner(scan_options(chosen)), find_inputs, profile(chosen)),
+        CaseSession(casebooks, chosen.lock_minutes),
+    )
     window.show()
     QTimer.singleShot(0, window, lambda: window.add(paths))
     try:

@@ -37,6 +37,7 @@ class CaseRunner:
         self._thread = ThreadPoolExecutor(1, "casebook")
         self._book: Book | None = None
         self._next = 0
+        self._ended = False
 
     def open(self, make: Callable[[], tuple[Book, Any]]) -> int:
         """Closes what is open and opens what `make` gives: a casebook, and the value of the answer."""
@@ -63,9 +64,11 @@ class CaseRunner:
         return self._submit(self._close)
 
     def end(self) -> None:
-        """Closes the casebook, after what was asked for before, and waits for the thread to end."""
-        self._thread.submit(self._close)
-        self._thread.shutdown(wait=True)
+        """Closes the casebook, after what was asked for before, and waits for the thread to end. Twice does no harm."""
+        if not self._ended:
+            self._ended = True
+            self._thread.submit(self._close)
+            self._thread.shutdown(wait=True)
 
     def _submit(self, job: Callable[[], Any]) -> int:
         ticket, self._next = self._next, self._next + 1

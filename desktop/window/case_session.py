@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
@@ -34,9 +35,9 @@ _ACTIVITY = frozenset(
 class Store(Protocol):
     """Makes and opens casebooks: `desktop.casebook.casebook.Casebook` has these as class methods."""
 
-    def create(self, path: str, passphrase: str, actor: str) -> tuple[Book, str]: ...
-    def open(self, path: str, passphrase: str, actor: str) -> Book: ...
-    def open_with_code(self, path: str, code: str, actor: str) -> Book: ...
+    def create(self, path: Path, passphrase: str, actor: str) -> tuple[Book, str]: ...
+    def open(self, path: Path, passphrase: str, actor: str) -> Book: ...
+    def open_with_code(self, path: Path, code: str, actor: str) -> Book: ...
 
 
 class CaseState(StrEnum):
@@ -89,15 +90,15 @@ class CaseSession(QObject):
 
     def create(self, path: str, passphrase: str, actor: str, then: Then, problem: Problem) -> None:
         """Makes a new casebook and opens it; `then` gets its recovery code."""
-        self._open(path, actor, lambda store: store.create(path, passphrase, actor), then, problem)
+        self._open(path, actor, lambda store: store.create(Path(path), passphrase, actor), then, problem)
 
     def open(self, path: str, passphrase: str, actor: str, then: Then, problem: Problem) -> None:
         """Opens a casebook; `then` gets what was noticed, a tuple of sentences."""
-        self._open(path, actor, lambda store: _noticed(store.open(path, passphrase, actor)), then, problem)
+        self._open(path, actor, lambda store: _noticed(store.open(Path(path), passphrase, actor)), then, problem)
 
     def open_with_code(self, path: str, code: str, actor: str, then: Then, problem: Problem) -> None:
         """Opens a casebook with its recovery code; `then` as with `open`."""
-        self._open(path, actor, lambda store: _noticed(store.open_with_code(path, code, actor)), then, problem)
+        self._open(path, actor, lambda store: _noticed(store.open_with_code(Path(path), code, actor)), then, problem)
 
     def ask(self, job: Callable[[Book], Any], then: Then | None = None, problem: Problem | None = None) -> None:
         """Runs `job` on the casebook in its thread, then `then` with its value or `problem` with its error here."""

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QTextBrowser,
 
 from desktop.window import describe
 from desktop.window.picture_view import PictureView
-from desktop.window.table import Row
+from desktop.window.table import Row, Status
 from desktop.window.words import translate
 from detectors.finding import Overlay, Profile
 
@@ -33,6 +33,7 @@ class DetailPane(QWidget):
     """Shows one row. `copied` carries the text that the user asked to copy, `thorough_wanted` a path to check again."""
 
     copied = Signal(str)
+    add_wanted = Signal()
     thorough_wanted = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -67,6 +68,9 @@ class DetailPane(QWidget):
         row.addWidget(self.free_text)
         row.addStretch(1)
         row.addWidget(self.copy)
+        self._case_open = False
+        self.add = QPushButton(translate("detail", "&Add to the casebook…"), self)
+        self.add.clicked.connect(self.add_wanted)
         more = QHBoxLayout()
         more.addWidget(self.maps)
         more.addStretch(1)
@@ -77,12 +81,25 @@ class DetailPane(QWidget):
         layout.addLayout(more)
         layout.addWidget(self.words, 1)
         layout.addLayout(row)
+        layout.addWidget(self.add)
         self.show_row(None)
 
     @property
     def row(self) -> Row | None:
         """The row that is shown."""
         return self._row
+
+    def offer_casebook(self, is_open: bool) -> None:
+        """Whether the file can be added to a casebook."""
+        self._case_open = is_open
+        hint = (
+            translate("detail", "Records the chosen files’ fingerprints and findings")
+            if is_open
+            else translate("detail", "Open or make a casebook first, in the File menu")
+        )
+        self.add.setToolTip(hint)
+        self.add.setAccessibleDescription(hint)
+        self.add.setEnabled(is_open and self._row is not None and self._row.status is Status.SCANNED)
 
     def show_row(self, row: Row | None) -> None:
         """Another row, or None; what was revealed for the last one is covered again."""
@@ -109,6 +126,7 @@ class DetailPane(QWidget):
         self.hashes.setEnabled(analysis is not None)
         self.free_text.setEnabled(row is not None and describe.has_free_text(row))
         self.copy.setEnabled(row is not None)
+        self.offer_casebook(self._case_open)
         self._write()
 
     def _wanted(self) -> describe.Wanted:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import (
+    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFormLayout,
@@ -17,9 +18,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.safety import age_gate
-from desktop.window import words
+from desktop.safety import age_gate, helplines
+from desktop.window import describe, words
+from desktop.window.detail_pane import WordsView
 from desktop.window.words import translate
+from detectors.errors import CounterproofError
 from detectors.verdict import Band
 
 
@@ -33,12 +36,12 @@ class AgeQuestion(QDialog):
         super().__init__(parent)
         self.setWindowTitle(translate("age", "Before we start"))
         question = translate("age", age_gate.QUESTION)
-        label = _text(question, self)
+        label = plain(question, self)
         font = label.font()
         font.setPointSizeF(font.pointSizeF() * 1.25)
         label.setFont(font)
         calm = translate("age", "Nothing has been opened yet. If you are not sure, choose the second answer.")
-        note = _text(calm, self)
+        note = plain(calm, self)
         adults = QPushButton(translate("age", "&No, all adults"), self)
         unsure = QPushButton(translate("age", "&Yes or not sure"), self)
         for button in (adults, unsure):
@@ -58,7 +61,7 @@ class AgeQuestion(QDialog):
         layout.addStretch(1)
         layout.addLayout(row)
         self.setAccessibleName(question)
-        _fit(self, layout, 460)
+        fit(self, layout, 460)
 
     def _adults(self) -> None:
         self.accept()
@@ -70,34 +73,81 @@ class AgeQuestion(QDialog):
 
 
 class WhereToTurn(QDialog):
-    """For pictures that may show someone under 18: what the app does not do, and who can help."""
+    """For pictures that may show someone under 18: what the app does not do, and who can help in a country.
 
-    def __init__(self, parent: QWidget) -> None:
+    `text_wanted`: where they were seen shall be recorded, as text alone; offered only while a casebook is open.
+    """
+
+    text_wanted = Signal()
+
+    def __init__(self, parent: QWidget, country: str = "", *, casebook_open: bool = False) -> None:
+        """`country` is ISO 3166-1 alpha-2, or empty where it is not known."""
         super().__init__(parent)
         self.setWindowTitle(translate("age", "Where to turn"))
         layout = QVBoxLayout(self)
-        layout.setSpacing(10)
-        for paragraph in where_to_turn():
-            layout.addWidget(_text(paragraph, self))
-        _closing(self, layout, 560)
+        layout.setSpacing(12)
+        for paragraph in age_gate.NOT_OPENED:
+            layout.addWidget(plain(translate("age", paragraph), self))
+        self.country = countries(self, country)
+        self.country.setAccessibleName(translate("age", "Country"))
+        label = QLabel(translate("age", "Who can help in &your country:"), self)
+        label.setBuddy(self.country)
+        row = QHBoxLayout()
+        row.addWidget(label)
+        row.addWidget(self.country, 1)
+        layout.addLayout(row)
+        self.helplines = WordsView(self)
+        self.helplines.setAccessibleName(translate("age", "Who can help"))
+        layout.addWidget(self.helplines, 1)
+        self.country.currentIndexChanged.connect(lambda _index: self._write())
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
+        buttons.rejected.connect(self.reject)
+        if casebook_open:
+            text = QPushButton(translate("age", "&Record where it was, as text…"), self)
+            text.setAutoDefault(False)
+            text.setAccessibleDescription(
+                translate("age", "The address, platform, account and time; no picture and no fingerprint")
+            )
+            text.clicked.connect(self._text)
+            buttons.addButton(text, QDialogButtonBox.ButtonRole.ActionRole)
+        layout.addWidget(buttons)
+        self.setMinimumWidth(560)
+        self.resize(600, 540)
+        self._write()
+
+    def _write(self) -> None:
+        self.helplines.setHtml(describe.html_of(helpline_sections(self.country.currentData() or ""), first="h3"))
+
+    def _text(self) -> None:
+        self.accept()
+        self.text_wanted.emit()
 
 
-def where_to_turn() -> tuple[str, ...]:
-    """The paragraphs of WhereToTurn. Addresses are text to copy: the app opens no web page."""
-    return (
-        *(translate("age", paragraph) for paragraph in age_gate.NOT_OPENED),
-        translate(
-            "age",
-            "If it is a picture of you, taken when you were under 18: Take It Down, takeitdown.ncmec.org. "
-            "It works from anywhere in the world, without your name, and the picture stays on your device.",
-        ),
-        translate("age", "In the UK: Report Remove, by Childline and the Internet Watch Foundation (IWF), iwf.org.uk."),
-        translate("age", "In other countries: inhope.org lists the hotline near you."),
-        translate(
-            "age",
-            "We have checked the details of Take It Down against its own pages, but not yet those of the other two.",
-        ),
-    )
+def helpline_sections(country: str) -> list[describe.Section]:
+    """The helplines for a country. Addresses are text to copy: the app opens no web page."""
+    try:
+        found = helplines.for_country(country, minors=True)
+    except CounterproofError as error:
+        return [describe.Section(translate("age", "Who can help"), (error.message, error.remedy))]
+    sections = []
+    for helpline in found:
+        first, *rest = helpline.lines()
+        name = helpline.name
+        sections.append(describe.Section(name, (first.removeprefix(f"{name}: "), *rest)))
+    return sections
+
+
+def countries(parent: QWidget, code: str) -> QComboBox:
+    """All countries and territories with a code of two letters, by name; the first entry stands for none."""
+    box = QComboBox(parent)
+    box.addItem(translate("incident", "Not said"), "")
+    found = {QLocale.territoryToCode(t): QLocale.territoryToString(t) for t in QLocale.Country}
+    for letters, name in sorted(found.items(), key=lambda pair: pair[1]):
+        if len(letters) == 2 and letters.isalpha():
+            box.addItem(name, letters)
+    box.setCurrentIndex(max(0, box.findData(code)))
+    box.setMinimumContentsLength(16)
+    return box
 
 
 class Shortcuts(QDialog):
@@ -109,9 +159,9 @@ class Shortcuts(QDialog):
         layout = QVBoxLayout(self)
         form = QFormLayout()
         for keys, name in shortcuts(actions):
-            form.addRow(_text(keys, self), _text(name, self))
+            form.addRow(plain(keys, self), plain(name, self))
         layout.addLayout(form)
-        _closing(self, layout, 520)
+        closing(self, layout, 520)
 
 
 class Meanings(QDialog):
@@ -123,8 +173,8 @@ class Meanings(QDialog):
         layout = QVBoxLayout(self)
         layout.setSpacing(10)
         for band in Band:
-            layout.addWidget(_text(f"{words.verdict(band)}\n{words.verdict_meaning(band)}", self))
-        _closing(self, layout, 560)
+            layout.addWidget(plain(f"{words.verdict(band)}\n{words.verdict_meaning(band)}", self))
+        closing(self, layout, 560)
 
 
 def shortcuts(actions: Sequence[QAction]) -> list[tuple[str, str]]:
@@ -147,7 +197,8 @@ def shortcuts(actions: Sequence[QAction]) -> list[tuple[str, str]]:
     ]
 
 
-def _text(text: str, parent: QWidget) -> QLabel:
+def plain(text: str, parent: QWidget) -> QLabel:
+    """Text that is never markup, wrapped, and can be selected."""
     label = QLabel(text, parent)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
@@ -157,16 +208,16 @@ def _text(text: str, parent: QWidget) -> QLabel:
     return label
 
 
-def _closing(dialog: QDialog, layout: QVBoxLayout, width: int) -> None:
+def closing(dialog: QDialog, layout: QVBoxLayout, width: int) -> None:
     """A Close button at the end, and a size at which the text just fits."""
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
     buttons.rejected.connect(dialog.reject)
     layout.addStretch(1)
     layout.addWidget(buttons)
-    _fit(dialog, layout, width)
+    fit(dialog, layout, width)
 
 
-def _fit(dialog: QDialog, layout: QVBoxLayout, width: int) -> None:
+def fit(dialog: QDialog, layout: QVBoxLayout, width: int) -> None:
     """As wide as `width`, and as high as the wrapped text needs."""
     dialog.setMinimumWidth(width)
     dialog.resize(width, layout.totalHeightForWidth(width))

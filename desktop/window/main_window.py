@@ -1,11 +1,14 @@
-"""The main window: the list, its filter, progress, and the detail pane. Nothing of the engine runs in its thread."""
+"""The main window: the list, its filter, progress, the detail pane, and the casebook's sidebar.
+
+Nothing of the engine or of the casebook runs in its thread. What is done with a casebook is in `case_desk`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt, QTimer, QUrl
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, QUrl
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
@@ -23,22 +26,29 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QMainWindow,
     QMenu,
+    QMenuBar,
     QMessageBox,
     QSplitter,
     QStackedWidget,
     QWidget,
 )
 
+from desktop.safety import age_gate
+from desktop.safety.age_gate import Adults
 from desktop.window import parts, summary
+from desktop.window.alike_list import ListAlikes
+from desktop.window.case_desk import CaseDesk
+from desktop.window.case_forms import CaseForm
+from desktop.window.case_session import CaseSession, CaseState
 from desktop.window.detail_pane import DetailPane
-from desktop.window.dialogs import AgeQuestion, Meanings, Shortcuts, WhereToTurn
+from desktop.window.dialogs import AgeQuestion, Meanings, Shortcuts
 from desktop.window.dropped import local_path
 from desktop.window.packed import Packed
 from desktop.window.quick_exit import QuickExit
 from desktop.window.results_model import ResultsModel
 from desktop.window.reveal import Pixels, Request
 from desktop.window.session import Session
-from desktop.window.table import Column, Row, Table, column_title
+from desktop.window.table import Column, Row, Status, Table, column_title
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
 from detectors.finding import Profile
@@ -47,22 +57,25 @@ from detectors.finding import Profile
 class MainWindow(QMainWindow):
     """One window, one session. `shutdown` ends its threads; call it after the event loop."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, cases: CaseSession) -> None:
         super().__init__()
         self.setWindowTitle("Counterproof")
         self.setAcceptDrops(True)
-        self.session = session
-        self.adults_only = False
+        self.session, self.cases = session, cases
+        self.adults: Adults | None = None
         self._asking = False
         self._pending: list[str] = []
         self._stopped = False
         self._copied = ""
         self.model = ResultsModel(Table(), self)
+        self.quick_exit = QuickExit(self.leave, self.hint, self)
+        self.quick_exit.watch(self)
+        self.case = CaseDesk(self, session, cases, self._open)
+        self.alikes = ListAlikes(self, session, self._open, lambda e: self._failed(e.message, e.remedy))
         self._build()
         self._build_menus()
         self._connect()
-        self.quick_exit = QuickExit(self.leave, self.hint, self)
-        self.quick_exit.watch(self)
+        self._case_changed()
         self._show_state()
 
     # What the user can do
@@ -71,7 +84,7 @@ class MainWindow(QMainWindow):
         """Checks files and folders; before a list's first it asks about age, and opens nothing until answered."""
         if not paths:
             return
-        if self.adults_only:
+        if self.adults is not None:
             self._stopped = False
             self.session.add(paths)
             return
@@ -85,15 +98,18 @@ class MainWindow(QMainWindow):
             self._open(question)
 
     def leave(self) -> None:
-        """Closes at once: every window disappears first, then the work is ended."""
+        """Closes at once: every window disappears first, then the casebook is locked and the work is ended."""
+        unsaved = [w for w in QApplication.topLevelWidgets() if isinstance(w, CaseForm) and w.unsaved()]
         for widget in QApplication.topLevelWidgets():
             widget.hide()
+        self.case.leave(unsaved)
         self._forget_clipboard()
         self.close()
         QApplication.quit()
 
     def shutdown(self) -> None:
-        """Ends the threads. Nothing is kept."""
+        """Ends the threads, and closes the casebook. Of the list nothing is kept."""
+        self.cases.end()
         self.session.close()
 
     def hint(self, text: str) -> None:
@@ -112,8 +128,9 @@ class MainWindow(QMainWindow):
     def clear(self) -> None:
         """Empties the list. What is added next may be of other people, so the question of age is asked again."""
         if not self.session.busy:
-            self.adults_only = False
+            self.adults = None
             self.session.forget()
+            self.alikes.forget()
             self.model.clear()
             self.detail.show_row(None)
             self._show_state()
@@ -127,8 +144,11 @@ class MainWindow(QMainWindow):
         self.detail = DetailPane(self)
         self.bottom = parts.BottomBar(self)
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
+        self.beside = QStackedWidget(self)
+        self.beside.addWidget(self.detail)
+        self.beside.addWidget(self.case.pane)
         self.splitter.addWidget(self.view)
-        self.splitter.addWidget(self.detail)
+        self.splitter.addWidget(self.beside)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setStretchFactor(0, 3)
         self.splitter.setStretchFactor(1, 2)
@@ -136,7 +156,13 @@ class MainWindow(QMainWindow):
         self.pages = QStackedWidget(self)
         self.pages.addWidget(self.empty)
         self.pages.addWidget(parts.column(self.top, self.splitter, self.bottom))
-        self.setCentralWidget(self.pages)
+        self.whole = QSplitter(Qt.Orientation.Horizontal, self)
+        self.whole.addWidget(self.case.sidebar)
+        self.whole.addWidget(self.pages)
+        self.whole.setCollapsible(1, False)
+        self.whole.setStretchFactor(1, 1)
+        self.whole.setSizes([260, 740])
+        self.setCentralWidget(self.whole)
         self.setMinimumSize(720, 480)
         screen = QGuiApplication.primaryScreen().availableGeometry()
         self.resize(min(1180, screen.width()), min(760, screen.height()))
@@ -156,16 +182,26 @@ class MainWindow(QMainWindow):
         file.addSeparator()
         self.clear_list = self._action(file, translate("menu", "C&lear the list"), "Ctrl+L", self.clear)
         file.addSeparator()
+        self._build_case_menu(bar, file)
         self._action(file, translate("menu", "Close at once"), "Ctrl+Q", self.leave)
         check = bar.addMenu(translate("menu", "Chec&k"))
         self.pause = self._action(check, translate("menu", "&Pause or resume"), "Ctrl+P", self._toggle_pause)
         self.cancel = self._action(check, translate("menu", "&Stop"), "Ctrl+.", self._cancel)
+        check.addSeparator()
+        self.leave_out = self._action(
+            check, translate("menu", "&Leave out the chosen files"), "Ctrl+D", self._leave_out
+        )
+        self.minor = self._action(
+            check, translate("menu", "Someone in the chosen files may be &under 18…"), "", self._maybe_minor_chosen
+        )
         view = bar.addMenu(translate("menu", "&View"))
         self._action(view, translate("menu", "&Find in the list"), "Ctrl+F", self.top.text.setFocus)
         self.hide_pictures = self._action(
             view, translate("menu", "&Hide pictures altogether"), "Ctrl+H", self._hide_pictures
         )
         self.hide_pictures.setCheckable(True)
+        self.group = self._action(view, translate("menu", "&Group look-alikes…"), "Ctrl+G", self._group)
+        self.side = self._action(view, translate("menu", "Hide or show the &casebook"), "Ctrl+B", self._toggle_side)
         sorting = view.addMenu(translate("menu", "&Sort by"))
         order = translate("menu", "Order added")
         for column, name in [(-1, order), *((c, column_title(c)) for c in Column)]:
@@ -173,6 +209,29 @@ class MainWindow(QMainWindow):
         help_menu = bar.addMenu(translate("menu", "&Help"))
         self._action(help_menu, translate("menu", "&Keyboard shortcuts"), "F1", self._show_shortcuts)
         self._action(help_menu, translate("menu", "&What the verdicts mean"), "", self._show_meanings)
+
+    def _build_case_menu(self, bar: QMenuBar, file: QMenu) -> None:
+        case = self.case
+        self._action(file, translate("menu", "&New casebook…"), "Ctrl+Shift+N", case.new)
+        self._action(file, translate("menu", "Open &casebook…"), "Ctrl+Shift+C", case.open)
+        menu = bar.addMenu(translate("menu", "Case&book"))
+        self.case_actions = [
+            self._action(file, translate("menu", "Loc&k the casebook"), "Ctrl+K", case.lock),
+            self._action(file, translate("menu", "Close the c&asebook"), "", case.close),
+            self._action(file, translate("menu", "&Back up the casebook…"), "", case.back_up),
+            self._action(file, translate("menu", "Change &passphrase…"), "", case.change_passphrase),
+            self._action(file, translate("menu", "&Verify the custody log…"), "", case.verify),
+            self._action(menu, translate("menu", "New &incident…"), "", case.new_incident),
+            self._action(menu, translate("menu", "&Edit the incident…"), "", case.edit_incident),
+            self._action(menu, translate("menu", "Add a &note…"), "Ctrl+Shift+M", case.add_note),
+            self._action(menu, translate("menu", "Add a &sighting…"), "Ctrl+Shift+S", case.add_sighting),
+            self._action(menu, translate("menu", "Add a &request…"), "Ctrl+Shift+R", case.add_request),
+        ]
+        file.addSeparator()
+        menu.addSeparator()
+        self.add_to_case = self._action(
+            menu, translate("menu", "&Add the chosen files to the casebook…"), "Ctrl+Return", self._add_to_case
+        )
 
     def _connect(self) -> None:
         for page in (self.empty, self.top):
@@ -183,6 +242,14 @@ class MainWindow(QMainWindow):
         self.bottom.cancel.clicked.connect(self._cancel)
         self.view.selectionModel().currentRowChanged.connect(self._chosen)
         self.detail.copied.connect(self._copy)
+        self.detail.add_wanted.connect(self._add_to_case)
+        self.view.menu_wanted.connect(self._show_row_menu)
+        self.view.selectionModel().selectionChanged.connect(lambda _now, _before: self._selection_changed())
+        self.case.item_shown.connect(self._item_shown)
+        self.case.said.connect(self.hint)
+        self.case.copied.connect(self._copy)
+        self.case.forget_clipboard.connect(self._forget_clipboard)
+        self.case.changed.connect(self._case_changed)
         self.detail.thorough_wanted.connect(self._check_thoroughly)
         self.detail.picture.wanted.connect(self.session.preview)
         self.session.preview_ready.connect(self._preview_ready)
@@ -242,12 +309,65 @@ class MainWindow(QMainWindow):
             self._pending.clear()
 
     def _all_adults(self) -> None:
-        self.adults_only = True
+        self.adults = age_gate.admit(age_gate.Answer.ADULTS)
         pending, self._pending = self._pending, []
         self.add(pending)
 
     def _maybe_minor(self) -> None:
-        self._open(WhereToTurn(self))
+        self.case.where_to_turn()
+
+    def _leave_out(self) -> None:
+        """The chosen files are opened no more, and what is known of them is dropped."""
+        ids = self.view.chosen_ids()
+        self.session.leave_out(ids)
+        self.model.leave_out(ids)
+        if self.detail.row is not None:
+            self.detail.show_row(self.detail.row)
+        self._show_state()
+
+    def _maybe_minor_chosen(self) -> None:
+        self._leave_out()
+        self.case.where_to_turn()
+
+    def _add_to_case(self) -> None:
+        """The chosen files that were checked, into the casebook."""
+        rows = [self.model.table.rows[i] for i in self.view.chosen_ids()]
+        checked = [row for row in rows if row.status is Status.SCANNED]
+        if self.case.is_open and self.adults is not None and checked:
+            self.case.add_files(checked, self.adults)
+
+    def _group(self) -> None:
+        rows = self.model.table.rows
+        self.alikes.group([rows[i] for i in self.model.table.order], hidden=self.hide_pictures.isChecked())
+
+    def _toggle_side(self) -> None:
+        sizes = self.whole.sizes()
+        self.whole.setSizes([0 if sizes[0] else 260, sum(sizes)])
+
+    def _show_row_menu(self, place: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addActions([self.add_to_case, self.leave_out, self.minor])
+        menu.popup(place)
+
+    def _item_shown(self, shown: bool) -> None:
+        """An item of the casebook is beside the list, or the chosen file again."""
+        self.beside.setCurrentIndex(1 if shown else 0)
+        self._show_state()
+
+    def _case_changed(self) -> None:
+        for action in self.case_actions:
+            action.setEnabled(self.case.is_open)
+        self.side.setEnabled(self.cases.state is not CaseState.CLOSED)
+        self._selection_changed()
+
+    def _selection_changed(self) -> None:
+        rows = [self.model.table.rows[i] for i in self.view.chosen_ids()]
+        checked = any(row.status is Status.SCANNED for row in rows)
+        self.add_to_case.setEnabled(self.case.is_open and checked)
+        self.detail.offer_casebook(self.case.is_open)
+        self.leave_out.setEnabled(bool(rows))
+        self.minor.setEnabled(bool(rows))
 
     def _choose(self, mode: QFileDialog.FileMode, title: str) -> None:
         dialog = QFileDialog(self, title)
@@ -290,6 +410,8 @@ class MainWindow(QMainWindow):
 
     def _chosen(self, current: QModelIndex, _previous: QModelIndex) -> None:
         row = self.model.row(current)
+        if row is not None:
+            self.case.unchoose()
         if row is not self.detail.row:
             self.detail.show_row(row)
 
@@ -299,6 +421,7 @@ class MainWindow(QMainWindow):
 
     def _hide_pictures(self) -> None:
         self.detail.picture.hide_altogether(self.hide_pictures.isChecked())
+        self.case.hide_pictures(self.hide_pictures.isChecked())
         self.detail.refresh()
 
     def _copy(self, text: str) -> None:
@@ -329,7 +452,11 @@ class MainWindow(QMainWindow):
         self.pause.setEnabled(busy)
         self.cancel.setEnabled(busy)
         self.clear_list.setEnabled(not busy and counts.total > 0)
-        self.pages.setCurrentIndex(1 if busy or counts.total else 0)
+        self.group.setEnabled(counts.total - counts.problems > 1 and not busy)
+        self._selection_changed()
+        item = self.beside.currentIndex() == 1
+        self.view.setVisible(bool(busy or counts.total))
+        self.pages.setCurrentIndex(1 if busy or counts.total or item else 0)
 
     def _say(self, text: str) -> None:
         """Tells a screen reader."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPersistentModelIndex, Qt, QTimer, Signal
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
+from PySide6.QtCore import QPersistentModelIndex, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QContextMenuEvent, QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -128,7 +128,12 @@ class TopBar(QWidget):
 
 
 class ResultsView(QTableView):
-    """The list: rows of one height, so that 20,000 of them cost no more than a screenful."""
+    """The list: rows of one height, so that 20,000 of them cost no more than a screenful.
+
+    `menu_wanted` carries the place on the screen where a menu for the chosen rows was asked for.
+    """
+
+    menu_wanted = Signal(QPoint)
 
     def __init__(self, model: ResultsModel, parent: QWidget) -> None:
         super().__init__(parent)
@@ -136,7 +141,7 @@ class ResultsView(QTableView):
         self.setModel(model)
         self.setAccessibleName(translate("window", "Files and what was found"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerItem)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setTabKeyNavigation(False)
@@ -156,6 +161,15 @@ class ResultsView(QTableView):
         header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)
         self._fit_columns()
         self.setSortingEnabled(True)
+
+    def chosen_ids(self) -> list[int]:
+        """The ids of the chosen rows, in shown order."""
+        rows = sorted(self.selectionModel().selectedRows(), key=lambda index: index.row())
+        return [row_id for index in rows if (row_id := self.results.row_id(index)) is not None]
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if self.selectionModel().hasSelection():
+            self.menu_wanted.emit(event.globalPos())
 
     def sort_by(self, column: int) -> None:
         """Sorts by a column as a click on its heading does; by the same once more turns it round; -1 unsorts."""

@@ -24,7 +24,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from desktop.window.reveal import Pixels, Request, Reveal, Stage
+from desktop.window.reveal import Pixels, Request, Reveal, Source, Stage
 from desktop.window.words import translate
 from desktop.words import MAP_COLOUR, MAP_OPACITY
 from detectors.errors import CounterproofError
@@ -64,7 +64,7 @@ class PictureView(QWidget):
 
     def show_picture(
         self,
-        path: str | None,
+        source: Source | None,
         full_size: tuple[int, int] | None,
         regions: Sequence[Region],
         overlays: Sequence[Overlay] = (),
@@ -74,7 +74,7 @@ class PictureView(QWidget):
         self._blurred = None
         self._regions, self._overlays = regions, overlays
         self._full_size = QSize(*full_size) if full_size else QSize()
-        request = self.reveal.show(path)
+        request = self.reveal.show(source)
         if request is not None and not self.hidden_altogether:
             self.wanted.emit(request, SMALL)
         self.update()
@@ -94,9 +94,9 @@ class PictureView(QWidget):
         if not self.reveal.arrived(request, pixels):
             return
         if request.blurred:
-            self._blurred = _veil(_image(pixels))
+            self._blurred = veil(image_of(pixels))
         else:
-            self._sheet.present(_image(pixels), self._regions, self._overlays, self._full_size)
+            self._sheet.present(image_of(pixels), self._regions, self._overlays, self._full_size)
         self.update()
 
     def failed(self, request: Request, error: CounterproofError) -> None:
@@ -200,7 +200,7 @@ class PictureView(QWidget):
         if self._blurred is not None and not self.hidden_altogether and self.reveal.stage is not Stage.EMPTY:
             # Without the regions: an outline of a body part would tell what the blur hides.
             painter.setOpacity(VEIL_OPACITY)
-            painter.drawImage(_fit(self._blurred.size(), box), self._blurred)
+            painter.drawImage(fit(self._blurred.size(), box), self._blurred)
             painter.setOpacity(1.0)
         text = QRectF(box.right() + 12, 8, self.width() - SMALL - 28, self.height() - 16)
         if self.isRightToLeft():
@@ -277,7 +277,7 @@ class ClearSheet(QWidget):
         if self._overlays and self._maps_shown:
             said = translate("picture", "Violet is where a detector saw something.") + " " + said
         painter.drawText(note, int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), said)
-        place = _fit(self._image.size(), room)
+        place = fit(self._image.size(), room)
         painter.drawImage(place, self._image)
         for overlay in self._overlays if self._maps_shown else ():
             draw_overlay(painter, place, self._full_size, overlay)
@@ -319,7 +319,7 @@ def _draw_number(painter: QPainter, corner: QPointF, text: str) -> None:
     painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, text)
 
 
-def _fit(size: QSize, room: QRectF) -> QRectF:
+def fit(size: QSize, room: QRectF) -> QRectF:
     """The largest place in `room` with the shape of `size`, centred; never larger than the pixels call for."""
     if size.isEmpty():
         return room
@@ -328,7 +328,7 @@ def _fit(size: QSize, room: QRectF) -> QRectF:
     return QRectF(room.center().x() - width / 2, room.center().y() - height / 2, width, height)
 
 
-def _veil(image: QImage) -> QImage:
+def veil(image: QImage) -> QImage:
     """Grey, and no more than a few soft patches, however much detail the engine left in."""
     smooth = Qt.TransformationMode.SmoothTransformation
     keep = Qt.AspectRatioMode.KeepAspectRatio
@@ -336,7 +336,7 @@ def _veil(image: QImage) -> QImage:
     return grey.scaled(VEIL_PATCHES, VEIL_PATCHES, keep, smooth).scaled(image.size(), mode=smooth)
 
 
-def _image(pixels: Pixels) -> QImage:
+def image_of(pixels: Pixels) -> QImage:
     """Pixels as an image with its own copy of the bytes."""
     stride = pixels.width * 3
     image = QImage(pixels.rgb, pixels.width, pixels.height, stride, QImage.Format.Format_RGB888)

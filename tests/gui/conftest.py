@@ -12,9 +12,11 @@ import pytest
 from PySide6.QtCore import QThread, QTimer
 from PySide6.QtWidgets import QApplication
 
+from desktop.safety import age_gate
+from desktop.window.case_session import CaseSession, Store
 from desktop.window.main_window import MainWindow
 from desktop.window.session import Session
-from tests.gui.fakes import FakeEngine, fake_inputs
+from tests.gui.fakes import FakeEngine, FakeStore, fake_inputs
 from tests.gui.leaks import Started, running
 
 MakeWindow = Callable[..., MainWindow]
@@ -51,9 +53,10 @@ def make_window(qapp: QApplication, engine: FakeEngine) -> Iterator[MakeWindow]:
     """Makes windows with the fake engine, and ends them."""
     windows: list[MainWindow] = []
 
-    def make(*, adults: bool = True) -> MainWindow:
-        window = MainWindow(Session(lambda: engine, fake_inputs))
-        window.adults_only = adults
+    def make(*, adults: bool = True, store: Store | None = None) -> MainWindow:
+        made = FakeStore() if store is None else store
+        window = MainWindow(Session(lambda: engine, fake_inputs), CaseSession(lambda: made, 10))
+        window.adults = age_gate.admit(age_gate.Answer.ADULTS) if adults else None
         windows.append(window)
         window.show()
         window.activateWindow()
@@ -64,6 +67,7 @@ def make_window(qapp: QApplication, engine: FakeEngine) -> Iterator[MakeWindow]:
         window.hide()
         window.shutdown()
         window.session.deleteLater()
+        window.cases.deleteLater()
         window.deleteLater()
     qapp.sendPostedEvents()
     qapp.processEvents()

@@ -1,4 +1,5 @@
-"""A fake engine for the window's tests: reports without pictures, previews of one colour. It is not the real one."""
+"""A fake engine and a fake casebook for the window's tests: reports without pictures, previews of one colour, records
+in memory. They are not the real ones."""
 
 from __future__ import annotations
 
@@ -7,12 +8,28 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
 from typing import Any
 
+from desktop.casebook.records import (
+    Answer,
+    CasebookError,
+    Consent,
+    Event,
+    Incident,
+    Item,
+    NewItem,
+    Note,
+    Request,
+    RequestState,
+    Sighting,
+    Verification,
+)
 from detectors.errors import CounterproofError, FileRefused, FileUnreadable
 from detectors.finding import Finding, ModelRef, Profile, Region, Role, State
 from detectors.intake.media import Media
-from detectors.report import Analysis, Hashes, Report
+from detectors.report import Analysis, Fingerprinted, Hashes, Report, View
 from detectors.verdict import Band, Verdict
 
 REASONS = {
@@ -176,8 +193,251 @@ class FakeEngine:
         pixel = self.blurred_pixel if blurred else b"\x20\xc0\x40"
         return FakePixels(width, height, (pixel * (width * height))[: width * height * 3])
 
+    def preview_of(self, data: bytes, longest: int, blurred: bool) -> FakePixels:
+        """As `preview`, of bytes."""
+        return self.preview(f"{len(data)} bytes", longest, blurred)
+
+    def fingerprint(self, path: str) -> Fingerprinted:
+        """The same PDQ for all pictures whose names end alike, and far from it for the others."""
+        made = report_for(path, 0).analysis
+        assert made is not None
+        turned = "0f" if os.path.splitext(path)[0].endswith("other") else "f0"
+        pdq = turned * 32
+        hashes = Hashes("ab" * 32, "cd" * 16, pdq, 97, "01" * 8)
+        return Fingerprinted(path, made.media, hashes, (View("whole", (0, 0, 800, 600), pdq, 97),), sha256="ab" * 32)
+
+    def fingerprints(
+        self,
+        inputs: Iterable[FakeInput],
+        cancel: threading.Event | None = None,
+        pause: threading.Event | None = None,
+    ) -> Iterator[Fingerprinted]:
+        """One after the other."""
+        for item in inputs:
+            yield self.fingerprint(item.path)
+
     def close(self) -> None:
         """Ends whatever waits."""
         self.closed = True
         self.gate.set()
         self.preview_gate.set()
+
+
+NOW = "2026-11-24T18:00:00+00:00"
+RIGHT = "correct horse battery staple"
+
+
+class FakeStore:
+    """A fake: makes fake casebooks, which live as long as it does. `gate` holds back whatever is asked of one."""
+
+    def __init__(self) -> None:
+        self.books: dict[Path, FakeCasebook] = {}
+        self.threads: set[str] = set()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def create(self, path: Path, passphrase: str, actor: str) -> tuple[FakeCasebook, str]:
+        """A casebook in memory."""
+        self.wait()
+        self.books[path] = FakeCasebook(self, path)
+        return self.books[path], "ABCD-EFGH-JKMN"
+
+    def open(self, path: Path, passphrase: str, actor: str) -> FakeCasebook:
+        """The one that was made there, for the one right passphrase."""
+        self.wait()
+        if passphrase != RIGHT:
+            raise CasebookError("wrong_passphrase", "That is not the passphrase.", "Try again.")
+        book = self.books.setdefault(path, FakeCasebook(self, path))
+        book.closed = False
+        return book
+
+    def open_with_code(self, path: Path, code: str, actor: str) -> FakeCasebook:
+        """The one that was made there."""
+        if code != "ABCD-EFGH-JKMN":
+            raise CasebookError("wrong_recovery_code", "That is not the code.", "Look at it once more.")
+        return self.open(path, RIGHT, actor)
+
+    def wait(self) -> None:
+        """Notes the thread, and waits for the gate."""
+        self.threads.add(threading.current_thread().name)
+        self.gate.wait(20)
+
+
+class FakeCasebook:
+    """A fake: as Casebook, as far as the window uses it, in memory."""
+
+    notices: tuple[str, ...] = ()
+
+    def __init__(self, store: FakeStore, path: Path) -> None:
+        self.store, self.path = store, path
+        self.closed = False
+        self.error: CasebookError | None = None
+        self.logged: list[tuple[str, int]] = []
+        self.rows: dict[str, dict[int, Any]] = {
+            k: {} for k in ("incident", "consent", "item", "sighting", "request", "answer", "note")
+        }
+        self.images: dict[int, bytes] = {}
+        self.wrong: set[frozenset[int]] = set()
+        self.passphrase = RIGHT
+        self._ids = count(1)
+
+    def _add(self, kind: str, make: Any) -> Any:
+        self.store.wait()
+        if self.error is not None:
+            raise self.error
+        number = next(self._ids)
+        self.rows[kind][number] = make(number)
+        return self.rows[kind][number]
+
+    def _of(self, kind: str, **wanted: Any) -> list[Any]:
+        self.store.wait()
+        rows = self.rows[kind].values()
+        return [r for r in rows if all(v is None or getattr(r, k) == v for k, v in wanted.items())]
+
+    def close(self) -> None:
+        self.closed = True
+
+    def change_passphrase(self, new: str) -> str:
+        self.passphrase = new
+        return "WXYZ-1234"
+
+    def backup(self, to_path: Path) -> None:
+        self.logged.append(("backup", 0))
+
+    def verify(self) -> Verification:
+        self.store.wait()
+        return Verification(12, True, (), "head-of-12", 4096)
+
+    def add_incident(self, title: str, *, depicted: str = "", wanted: str = "", country: str = "") -> Incident:
+        return self._add("incident", lambda n: Incident(n, title, depicted, wanted, country, NOW))
+
+    def incidents(self) -> list[Incident]:
+        return self._of("incident")
+
+    def update_incident(self, incident_id: int, **changes: Any) -> Incident:
+        self.rows["incident"][incident_id] = replace(self.rows["incident"][incident_id], **changes)
+        return self.rows["incident"][incident_id]
+
+    def add_consent(self, incident_id: int, who: str, *, role: str, authority: str, scope: str) -> Consent:
+        return self._add("consent", lambda n: Consent(n, incident_id, who, role, authority, scope, NOW, None))
+
+    def withdraw_consent(self, consent_id: int) -> None:
+        self.rows["consent"][consent_id] = replace(self.rows["consent"][consent_id], withdrawn_at=NOW)
+
+    def consents(self, incident_id: int) -> list[Consent]:
+        return self._of("consent", incident_id=incident_id)
+
+    def add_items(self, incident_id: int, new: list[NewItem]) -> list[Item]:
+        return [self._item(incident_id, one) for one in new]
+
+    def _item(self, incident_id: int, new: NewItem) -> Item:
+        report: Report = new.report
+        assert report.analysis is not None
+        assert report.verdict is not None
+        analysis, verdict = report.analysis, report.verdict
+        item = self._add(
+            "item",
+            lambda n: Item(
+                n,
+                incident_id,
+                new.label,
+                analysis.hashes,
+                new.views,
+                analysis.media.to_record(),
+                str(analysis.profile),
+                str(verdict.band),
+                verdict.p_synthetic,
+                verdict.reasons,
+                tuple(f.to_record() for f in analysis.findings),
+                None,
+                new.description,
+                NOW,
+                new.image is not None,
+            ),
+        )
+        if new.image is not None:
+            self.images[item.id] = new.image
+        self.logged.append(("added", item.id))
+        return item
+
+    def find_items(self, sha256: str) -> list[Item]:
+        return [i for i in self._of("item") if f"{i.label} {sha256}" == f"again.jpg {sha256}"]
+
+    def items(self, incident_id: int) -> list[Item]:
+        return self._of("item", incident_id=incident_id)
+
+    def item(self, item_id: int) -> Item:
+        return self.rows["item"][item_id]
+
+    def viewed(self, item_id: int) -> None:
+        self.logged.append(("viewed", item_id))
+
+    def thumbnail(self, item_id: int) -> bytes:
+        return b"blurred"
+
+    def image_to_reveal(self, item_id: int) -> bytes:
+        self.logged.append(("revealed", item_id))
+        return self.images[item_id]
+
+    def describe_item(self, item_id: int, text: str) -> None:
+        self.rows["item"][item_id] = replace(self.rows["item"][item_id], description=text)
+
+    def delete_item(self, item_id: int) -> None:
+        del self.rows["item"][item_id]
+        self.logged.append(("deleted", item_id))
+
+    def mark_maybe_minor(self, item_id: int) -> None:
+        self.delete_item(item_id)
+
+    def add_sighting(self, incident_id: int, url: str, **fields: Any) -> Sighting:
+        fields = {"seen_at": NOW, "time_zone": "UTC", **fields}
+        return self._add(
+            "sighting", lambda n: Sighting(id=n, incident_id=incident_id, url=url, has_screenshot=False, **fields)
+        )
+
+    def sightings(self, incident_id: int | None = None, item_id: int | None = None) -> list[Sighting]:
+        return self._of("sighting", incident_id=incident_id, item_id=item_id)
+
+    def add_request(self, incident_id: int, recipient: str, **fields: Any) -> Request:
+        fields = {"item_ids": (), "legal_basis": "", "channel": "", "sent_at": None, "due_at": None, **fields}
+        fields = {"sighting_ids": (), "reference": "", "state": RequestState.DRAFT, **fields}
+        return self._add(
+            "request", lambda n: Request(id=n, incident_id=incident_id, recipient=recipient, created_at=NOW, **fields)
+        )
+
+    def request(self, request_id: int) -> Request:
+        return self.rows["request"][request_id]
+
+    def update_request(self, request_id: int, **changes: Any) -> None:
+        self.rows["request"][request_id] = replace(self.rows["request"][request_id], **changes)
+
+    def requests(self, incident_id: int) -> list[Request]:
+        return self._of("request", incident_id=incident_id)
+
+    def add_answer(self, request_id: int, outcome: str, text: str, *, at: str, state: RequestState) -> Answer:
+        self.update_request(request_id, state=state)
+        return self._add("answer", lambda n: Answer(n, request_id, at or NOW, outcome, text))
+
+    def answers(self, request_id: int) -> list[Answer]:
+        return self._of("answer", request_id=request_id)
+
+    def add_note(self, incident_id: int, text: str, *, item_id: int | None = None) -> Note:
+        return self._add("note", lambda n: Note(n, incident_id, item_id, None, None, text, NOW, "ana"))
+
+    def notes(self, incident_id: int | None = None, item_id: int | None = None) -> list[Note]:
+        return self._of("note", incident_id=incident_id, item_id=item_id)
+
+    def timeline(self, item_id: int) -> list[Event]:
+        events = [Event(s.seen_at, "sighting", s.url, s.id) for s in self._of("sighting", item_id=item_id)]
+        events += [Event(n.at, "note", n.text, n.id) for n in self._of("note", item_id=item_id)]
+        events += [Event(NOW, "log", f"{action} by ana", 0) for action, number in self.logged if number == item_id]
+        return events
+
+    def wrong_matches(self) -> set[frozenset[int]]:
+        return set(self.wrong)
+
+    def not_a_match(self, item_a: int, item_b: int, wrong: bool) -> None:
+        if wrong:
+            self.wrong.add(frozenset((item_a, item_b)))
+        else:
+            self.wrong.discard(frozenset((item_a, item_b)))

@@ -15,8 +15,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from desktop.safety import age_gate
 from desktop.settings import PROFILES, Settings
 from desktop.window import app
+from desktop.window.case_session import CaseSession
 from desktop.window.main_window import MainWindow
 from desktop.window.reveal import Stage
 from desktop.window.session import Session
@@ -92,8 +94,9 @@ def test_the_icon_is_there() -> None:
 @pytest.fixture
 def real_window() -> Iterator[MainWindow]:
     """A window with the real engine, one worker."""
-    window = MainWindow(Session(lambda: Scanner(ScanOptions(jobs=1, points=POINTS)), find_inputs))
-    window.adults_only = True
+    session = Session(lambda: Scanner(ScanOptions(jobs=1, points=POINTS)), find_inputs)
+    window = MainWindow(session, CaseSession(app.casebooks, 10))
+    window.adults = age_gate.admit(age_gate.Answer.ADULTS)
     window.show()
     window.activateWindow()
     yield window

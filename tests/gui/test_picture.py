@@ -35,7 +35,7 @@ def picture(window: MainWindow, qtbot: QtBot) -> PictureView:
 
 
 def sheet(view: PictureView) -> ClearSheet:
-    found = view.window().findChild(ClearSheet)
+    found = view.parentWidget().findChild(ClearSheet)
     assert found is not None
     return found
 

@@ -1,0 +1,597 @@
+"""Joins the casebook's session, the sidebar, the item's pane and the dialogs. The main window only places them."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
+from shiboken6 import isValid
+
+from desktop.casebook.records import Item, NewItem
+from desktop.safety.age_gate import Adults, locale_country
+from desktop.window import case_view
+from desktop.window.add_files import AddFiles
+from desktop.window.case_dialogs import (
+    AnswerForm,
+    ConsentForm,
+    DeleteItem,
+    IncidentForm,
+    MaybeMinorItem,
+    NewPassphrase,
+    RecoveryCode,
+    RequestForm,
+    SightingForm,
+    Unlock,
+    WordsForm,
+    verification_text,
+)
+from desktop.window.case_forms import CaseForm, Job
+from desktop.window.case_import import gather
+from desktop.window.case_pane import CasePane
+from desktop.window.case_runner import Book
+from desktop.window.case_session import CaseSession, CaseState
+from desktop.window.case_sidebar import CaseSidebar
+from desktop.window.case_view import Contents, ItemContents
+from desktop.window.dialogs import WhereToTurn
+from desktop.window.look_alikes import LookAlikes, Pair, Picture, compare
+from desktop.window.pair_view import PairWindow
+from desktop.window.reveal import Pixels, Request
+from desktop.window.session import Session
+from desktop.window.table import Row
+from desktop.window.words import translate
+from detectors.errors import CounterproofError
+
+SUFFIX = "casebook"
+
+
+class CaseDesk(QObject):
+    """What can be done with a casebook in the window. Nothing here waits for the casebook or for a dialog."""
+
+    item_shown = Signal(bool)
+    """Whether the pane beside the list shows an item of the casebook."""
+    said = Signal(str)
+    """A passing word for the status line."""
+    copied = Signal(str)
+    forget_clipboard = Signal()
+    changed = Signal()
+    """Whether a casebook is open has changed."""
+
+    def __init__(self, window: QWidget, session: Session, cases: CaseSession, show: Callable[[QWidget], None]) -> None:
+        super().__init__(window)
+        self._window, self._session, self._cases, self._show_dialog = window, session, cases, show
+        self.sidebar = CaseSidebar(window)
+        self.pane = CasePane(window)
+        self.contents: Contents | None = None
+        self.alikes = LookAlikes()
+        self.pairs: PairWindow | None = None
+        self.pictures_hidden = False
+        self._item_id: int | None = None
+        self._incident_id: int | None = None
+        self._compared: object = None
+        self._dialogs: list[QWidget] = []
+        self._connect()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an open casebook."""
+        return self._cases.is_open
+
+    # The file
+
+    def new(self) -> None:
+        """Asks where, then for a passphrase, and makes a casebook."""
+        self._ask_path(translate("case", "New casebook"), self._new_at, save=True)
+
+    def open(self) -> None:
+        """Asks which, then for its passphrase."""
+        self._ask_path(translate("case", "Open casebook"), self.open_at)
+
+    def open_at(self, path: str) -> None:
+        """Asks for the passphrase of the casebook at `path`, and opens it."""
+        form = Unlock(self._window, os.path.basename(path), self._cases.actor)
+
+        def submit() -> None:
+            do = self._cases.open_with_code if form.by_code.isChecked() else self._cases.open
+            do(path, form.word.text(), form.actor.text().strip(), partial(self._opened, form), partial(_again, form))
+
+        form.wanted.connect(submit)
+        self._show(form)
+
+    def unlock(self) -> None:
+        """Asks for the passphrase of the locked casebook."""
+        if self._cases.path:
+            self.open_at(self._cases.path)
+
+    def close(self) -> None:
+        """Closes the casebook."""
+        self._cases.close()
+
+    def lock(self) -> None:
+        """Closes the casebook until its passphrase is entered again."""
+        self._cases.lock()
+
+    def leave(self, unsaved: Sequence[CaseForm]) -> None:
+        """Quick exit: saves these forms, which are hidden by now, and locks."""
+        for form in unsaved:
+            if self.is_open:
+                self._cases.ask(form.job())
+        self.lock()
+
+    def back_up(self) -> None:
+        """Asks where, and writes a whole copy there."""
+
+        def do(path: str) -> None:
+            done = translate("case", "The backup is written and was checked. It opens with the same passphrase.")
+            self._cases.ask(lambda book: book.backup(Path(path)), lambda _none: self.say(done))
+
+        self._ask_path(translate("case", "Back up the casebook"), do, save=True)
+
+    def change_passphrase(self) -> None:
+        """Asks for another passphrase; the new recovery code is shown once."""
+        form = NewPassphrase(self._window, for_new=False)
+
+        def submit() -> None:
+            new = form.first.text()
+            self._cases.ask(lambda book: book.change_passphrase(new), done, partial(_again, form))
+
+        def done(code: str) -> None:
+            _accept(form)
+            self._show_code(code)
+
+        form.wanted.connect(submit)
+        self._show(form)
+
+    def verify(self) -> None:
+        """Checks the custody log and the file, and says what was found."""
+        self.said.emit(translate("case", "Checking the custody log…"))
+        self._cases.ask(lambda book: book.verify(), lambda found: self.say(verification_text(found)))
+
+    # What it holds
+
+    def new_incident(self, then: Callable[[], None] | None = None) -> None:
+        """Asks what happened, in her words."""
+
+        def made(incident: Any) -> None:
+            self._incident_id = incident.id
+            self.reload()
+            if then is not None:
+                then()
+
+        self._run(IncidentForm(self._window), made)
+
+    def edit_incident(self) -> None:
+        """Changes the incident, and who may act for her."""
+        contents = self.contents
+        if contents is None or contents.incident is None:
+            return
+        incident_id = contents.incident.id
+        form = IncidentForm(self._window, contents.incident, contents.consents)
+
+        def consents(_value: Any = None) -> None:
+            self._cases.ask(lambda book: book.consents(incident_id), show)
+            self.reload()
+
+        def show(found: Any) -> None:
+            if isValid(form):
+                form.show_consents(found)
+
+        form.consent_wanted.connect(lambda: self._run(ConsentForm(self._window, incident_id), consents))
+        form.withdrawn.connect(lambda i: self._cases.ask(lambda book: book.withdraw_consent(i), consents))
+        self._run(form, self._written)
+
+    def add_note(self) -> None:
+        """A note on the chosen item, or on the incident."""
+        incident_id, item = self._where()
+        if incident_id is None:
+            return
+        item_id = None if item is None else item.id
+
+        def make(text: str) -> Job:
+            return lambda book: book.add_note(incident_id, text, item_id=item_id)
+
+        self._run(WordsForm(self._window, translate("case", "Add a note"), _about(item), "", make), self._written)
+
+    def describe_item(self) -> None:
+        """The chosen item in words."""
+        _, item = self._where()
+        if item is None:
+            return
+        item_id = item.id
+        intro = translate("case", "What the picture shows, in a few words. They save everyone from looking again.")
+
+        def make(text: str) -> Job:
+            return lambda book: book.describe_item(item_id, text)
+
+        title = translate("case", "Describe")
+        self._run(WordsForm(self._window, title, intro, item.description, make), self._written)
+
+    def add_sighting(self, *, maybe_minor: bool = False) -> None:
+        """Where the chosen item was seen; without one, or with `maybe_minor`, a sighting of words alone."""
+        incident_id, item = self._where()
+        if incident_id is None:
+            if maybe_minor and self.is_open:
+                self.new_incident(lambda: self.add_sighting(maybe_minor=True))
+            return
+        form = SightingForm(
+            self._window, incident_id, None if maybe_minor else item, self._cases.actor, maybe_minor=maybe_minor
+        )
+        self._run(form, self._written)
+
+    def add_request(self) -> None:
+        """A request about the chosen item, or about the incident."""
+        incident_id, item = self._where()
+        if incident_id is not None:
+            self._run(RequestForm(self._window, incident_id, [] if item is None else [item]), self._written)
+
+    def edit_request(self, request_id: int) -> None:
+        """A request with its answers."""
+        self._cases.ask(lambda book: (book.request(request_id), book.answers(request_id)), self._edit_request)
+
+    def delete_item(self) -> None:
+        """Asks once, and says what remains."""
+        _, item = self._where()
+        if item is not None:
+            self._run(DeleteItem(self._window, item), self._deleted)
+
+    def maybe_minor_item(self) -> None:
+        """The chosen item may show someone under 18: it goes, and the helplines are shown."""
+        _, item = self._where()
+        if item is not None:
+
+            def done(_value: Any) -> None:
+                self._deleted()
+                self.where_to_turn()
+
+            self._run(MaybeMinorItem(self._window, item), done)
+
+    def where_to_turn(self) -> None:
+        """Who can help where someone may be under 18; while a casebook is open, also what can be recorded."""
+        incident = None if self.contents is None else self.contents.incident
+        country = (incident.country if incident is not None else "") or locale_country()
+        dialog = WhereToTurn(self._window, country, casebook_open=self.is_open)
+        dialog.text_wanted.connect(lambda: self.add_sighting(maybe_minor=True))
+        self._show(dialog)
+
+    def add_files(self, rows: Sequence[Row], adults: Adults) -> None:
+        """Adds checked files to the incident; each is an item."""
+        if not rows or not self.is_open:
+            return
+        if self._incident_id is None:
+            self.new_incident(lambda: self.add_files(rows, adults))
+            return
+        dialog = AddFiles(self._window, rows)
+        dialog.wanted.connect(lambda: self._add_next(dialog, adults))
+        self._show(dialog)
+
+    # Look-alikes
+
+    def show_group(self, group: int) -> None:
+        """The groups of the case's items, with one of them chosen."""
+        note = translate("pair", "“Not a match” is remembered in the casebook, and can be taken back.")
+        self.pairs = PairWindow(self._window, remembered=note)
+        self.pairs.pictures.hidden_altogether = self.pictures_hidden
+        self.pairs.pictures.wanted.connect(partial(self._kept, self.pairs.pictures))
+        self.pairs.marked.connect(self._marked)
+        self._session.preview_ready.connect(self.pairs.pictures.arrived)
+        self._session.preview_failed.connect(self.pairs.pictures.failed)
+        self.pairs.show_found(self.alikes, group)
+        self._show(self.pairs)
+
+    def hide_pictures(self, hidden: bool) -> None:
+        """Whether pictures are hidden altogether."""
+        self.pictures_hidden = hidden
+        self.pane.picture.hide_altogether(hidden)
+
+    # Helpers
+
+    def reload(self) -> None:
+        """Reads anew what the sidebar and the pane show."""
+        incident_id, item_id = self._incident_id, self._item_id
+        self._cases.ask(lambda book: case_view.load(book, incident_id), self._loaded)
+        if item_id is not None:
+            self._cases.ask(lambda book: case_view.load_item(book, item_id, look=False), self._show_item)
+
+    def unchoose(self) -> None:
+        """Something else is looked at: no item is chosen any more."""
+        self.sidebar.unchoose()
+        self._chosen(None)
+
+    def say(self, text: str, remedy: str = "") -> None:
+        """Says something in a box that waits for nobody."""
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "Counterproof", text, parent=self._window)
+        box.setInformativeText(remedy)
+        self._show(box)
+
+    def _connect(self) -> None:
+        bar, pane, cases = self.sidebar, self.pane, self._cases
+        bar.chosen.connect(self._chosen)
+        bar.request_wanted.connect(self.edit_request)
+        bar.group_wanted.connect(self.show_group)
+        bar.incident_chosen.connect(self._incident_chosen)
+        bar.edit_wanted.connect(self.edit_incident)
+        bar.lock_wanted.connect(self.lock)
+        bar.unlock_wanted.connect(self.unlock)
+        pane.copied.connect(self.copied)
+        pane.note_wanted.connect(self.add_note)
+        pane.sighting_wanted.connect(self.add_sighting)
+        pane.request_wanted.connect(self.add_request)
+        pane.description_wanted.connect(self.describe_item)
+        pane.deletion_wanted.connect(self.delete_item)
+        pane.maybe_minor.connect(self.maybe_minor_item)
+        pane.picture.wanted.connect(partial(self._kept, pane.picture))
+        self._session.preview_ready.connect(self._preview_ready)
+        self._session.preview_failed.connect(self._preview_failed)
+        cases.about_to_lock.connect(self._save_what_is_written)
+        cases.state_changed.connect(self._state)
+        cases.failed.connect(self._failed)
+
+    def _preview_ready(self, request: Request, pixels: Pixels) -> None:
+        self.pane.picture.arrived(request, pixels)
+
+    def _preview_failed(self, request: Request, error: CounterproofError) -> None:
+        self.pane.picture.failed(request, error)
+
+    def _state(self, state: CaseState) -> None:
+        if state is not CaseState.OPEN:
+            self._clear()
+        self.sidebar.show_state(state)
+        self.changed.emit()
+
+    def _clear(self) -> None:
+        """Takes everything of the casebook from the screen, and what was copied from it."""
+        self.contents, self.alikes = None, LookAlikes()
+        self._item_id = self._incident_id = self._compared = None
+        self.sidebar.clear()
+        self.pane.clear()
+        self.item_shown.emit(False)
+        if self._cases.state is not CaseState.OPENING:
+            dialogs, self._dialogs = self._dialogs, []
+            for dialog in dialogs:
+                if isValid(dialog):
+                    dialog.hide()
+                    dialog.deleteLater()
+            self.pairs = None
+            self.forget_clipboard.emit()
+
+    def _save_what_is_written(self) -> None:
+        """A lock does not throw away what somebody has begun to write down."""
+        for dialog in self._dialogs:
+            if isValid(dialog) and isinstance(dialog, CaseForm) and dialog.unsaved():
+                self._cases.ask(dialog.job())
+
+    def _failed(self, error: CounterproofError) -> None:
+        self.say(error.message, error.remedy)
+
+    def _show(self, dialog: QWidget) -> None:
+        self._dialogs = [d for d in self._dialogs if isValid(d)]
+        self._dialogs.append(dialog)
+        self._show_dialog(dialog)
+
+    def _run(self, form: CaseForm, then: Callable[[Any], None]) -> None:
+        """Shows a form; at Save does its job, and closes it only when that is done."""
+
+        def saved(value: Any) -> None:
+            _accept(form)
+            then(value)
+
+        form.wanted.connect(lambda: self._cases.ask(form.job(), saved, partial(_again, form)))
+        self._show(form)
+
+    def _written(self, _value: Any = None) -> None:
+        self.said.emit(translate("case", "Saved in the casebook."))
+        self.reload()
+
+    def _deleted(self, _value: Any = None) -> None:
+        self.unchoose()
+        self.reload()
+
+    def _ask_path(self, title: str, then: Callable[[str], None], *, save: bool = False) -> None:
+        dialog = QFileDialog(self._window, title)
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        kinds = ((translate("case", "Casebooks"), f"*.{SUFFIX}"), (translate("case", "All files"), "*"))
+        dialog.setNameFilters([f"{name} ({pattern})" for name, pattern in kinds])
+        if save:
+            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+            dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+            dialog.setDefaultSuffix(SUFFIX)
+            # Nothing is ever overwritten, so there is nothing to confirm: the casebook says that something is there.
+            dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)
+        else:
+            dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(then)
+        self._show_dialog(dialog)
+
+    def _new_at(self, path: str) -> None:
+        form = NewPassphrase(self._window, for_new=True)
+
+        def submit() -> None:
+            actor = "" if form.actor is None else form.actor.text().strip()
+            self._cases.create(path, form.first.text(), actor, made, partial(_again, form))
+
+        def made(code: str) -> None:
+            _accept(form)
+            self._show_code(code, self.new_incident)
+            self.reload()
+
+        form.wanted.connect(submit)
+        self._show(form)
+
+    def _opened(self, form: Unlock, notices: Sequence[str]) -> None:
+        _accept(form)
+        self.reload()
+        if notices:
+            self.say("\n\n".join(notices))
+
+    def _show_code(self, code: str, then: Callable[[], None] | None = None) -> None:
+        dialog = RecoveryCode(self._window, code)
+        dialog.copied.connect(self.copied)
+        if then is not None:
+            dialog.accepted.connect(then)
+        self._show(dialog)
+
+    def _loaded(self, contents: Contents) -> None:
+        self.contents = contents
+        self._incident_id = None if contents.incident is None else contents.incident.id
+        self.sidebar.show_contents(contents, datetime.date.today())
+        if self._item_id is None:
+            self.sidebar.unchoose()
+        self._compare()
+
+    def _compare(self) -> None:
+        """Groups the case's items, where they are others than before; otherwise shows what is known."""
+        contents = self.contents
+        if contents is None:
+            return
+        pictures = [_picture(item) for item in contents.items]
+        now = (self._incident_id, [(p.key, p.name, p.shown) for p in pictures])
+        if now == self._compared:
+            self.sidebar.show_groups(self.alikes)
+            return
+
+        def job(book: Book) -> LookAlikes:
+            return compare(pictures, book.wrong_matches())
+
+        def done(found: LookAlikes) -> None:
+            self.alikes, self._compared = found, now
+            self.sidebar.show_groups(found)
+            if self.pairs is not None and isValid(self.pairs):
+                self.pairs.show_found(found)
+
+        self._cases.ask(job, done)
+
+    def _marked(self, pair: Pair, wrong: bool) -> None:
+        a, b = int(pair.a.key), int(pair.b.key)
+
+        def done(_value: Any) -> None:
+            self._compared = None
+            self._compare()
+
+        self._cases.ask(lambda book: book.not_a_match(a, b, wrong), done)
+
+    def _incident_chosen(self, incident_id: int) -> None:
+        self._incident_id = incident_id
+        self.unchoose()
+        self.reload()
+
+    def _chosen(self, item_id: int | None) -> None:
+        if item_id == self._item_id:
+            return
+        self._item_id = item_id
+        if item_id is None:
+            self.pane.clear()
+            self.item_shown.emit(False)
+        else:
+            self._cases.ask(lambda book: case_view.load_item(book, item_id, look=True), self._show_item)
+
+    def _show_item(self, contents: ItemContents) -> None:
+        if contents.item.id == self._item_id:
+            self.pane.show_item(contents)
+            self.item_shown.emit(True)
+
+    def _where(self) -> tuple[int | None, Item | None]:
+        """The incident, and the item that is chosen."""
+        item = None if self.pane.contents is None else self.pane.contents.item
+        return (self._incident_id if self.is_open else None), item
+
+    def _edit_request(self, found: tuple[Any, Any]) -> None:
+        request, answers = found
+        items = [] if self.contents is None else [i for i in self.contents.items if i.id in request.item_ids]
+        form = RequestForm(self._window, request.incident_id, items, request, answers)
+
+        def answered(_value: Any) -> None:
+            def show(now: tuple[Any, Any]) -> None:
+                if isValid(form):
+                    form.state.setCurrentIndex(form.state.findData(now[0].state))
+                    form.show_answers(now[1])
+
+            self._cases.ask(lambda book: (book.request(request.id), book.answers(request.id)), show)
+            self.reload()
+
+        form.answer_wanted.connect(lambda: self._run(AnswerForm(self._window, request), answered))
+        self._run(form, self._written)
+
+    def _kept(self, view: Any, request: Request, longest: int) -> None:
+        """Pixels of an item's kept image: its thumbnail while blurred, else the image, and the log records that."""
+        item_id = int(request.source)
+
+        def job(book: Book) -> bytes | None:
+            data: bytes | None = book.thumbnail(item_id) if request.blurred else book.image_to_reveal(item_id)
+            return data
+
+        def show(data: bytes | None) -> None:
+            if data is not None:
+                self._session.preview(request, longest, data)
+
+        def failed(error: CounterproofError) -> None:
+            if isValid(view):
+                view.failed(request, error)
+
+        self._cases.ask(job, show, failed)
+
+    def _add_next(self, dialog: AddFiles, adults: Adults) -> None:
+        """The next file of the dialog into the casebook; each is saved before the next one is opened."""
+        if not isValid(dialog) or not self.is_open:
+            return
+        row, incident_id = dialog.next_row(), self._incident_id
+        report = None if row is None else row.report
+        if row is None or report is None or incident_id is None:
+            dialog.ended()
+            self._written()
+            return
+        label, description, keep = dialog.label(row), dialog.words_on_it(), dialog.keep.isChecked()
+
+        def failed(error: CounterproofError) -> None:
+            if isValid(dialog):
+                dialog.not_added(f"{error.message} {error.remedy}")
+                self._add_next(dialog, adults)
+
+        def gathered(new: NewItem) -> None:
+            if self.is_open and self._incident_id == incident_id:
+                self._cases.ask(lambda book: _add(book, incident_id, new), added, failed)
+
+        def added(was_there: bool) -> None:
+            if isValid(dialog):
+                dialog.added(already=was_there)
+                self._add_next(dialog, adults)
+
+        self._session.fetch(lambda engine: gather(engine, report, label, description, keep, adults), gathered, failed)
+
+
+def _add(book: Book, incident_id: int, new: NewItem) -> bool:
+    """Adds an item unless its bytes are in the incident already; whether they were."""
+    if any(i.incident_id == incident_id for i in book.find_items(new.report.sha256)):
+        return True
+    book.add_items(incident_id, [new])
+    return False
+
+
+def _picture(item: Item) -> Picture:
+    size = None if item.media is None else (int(item.media["width"]), int(item.media["height"]))
+    return Picture(item.id, case_view.item_name(item), item.hashes, tuple(item.views), size, item.has_image)
+
+
+def _about(item: Item | None) -> str:
+    if item is None:
+        return translate("case", "On the incident as a whole.")
+    return translate("case", "On “{name}”.").format(name=case_view.item_name(item))
+
+
+def _accept(form: QDialog) -> None:
+    if isValid(form):
+        form.accept()
+
+
+def _again(form: CaseForm, error: CounterproofError) -> None:
+    """It was not saved: the form says why, and keeps what was typed."""
+    if not isValid(form):
+        return
+    if isinstance(form, Unlock):
+        form.try_again(error)
+    else:
+        form.show_problem(error)

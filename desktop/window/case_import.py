@@ -1,0 +1,61 @@
+"""A checked file as an item for the casebook: fingerprints, and the image itself only where that was chosen."""
+
+from __future__ import annotations
+
+import hashlib
+
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice
+
+from desktop import settings
+from desktop.casebook.records import NewItem
+from desktop.safety.age_gate import Adults
+from desktop.window.picture_view import SMALL, image_of
+from desktop.window.runner import Engine
+from desktop.window.words import translate
+from detectors.errors import CounterproofError, FileUnreadable
+from detectors.inputs import read_file
+from detectors.report import Report
+
+
+def gather(engine: Engine, report: Report, label: str, description: str, keep: bool, adults: Adults) -> NewItem:  # noqa: ARG001 - without the answer to the age question nothing is gathered
+    """What the casebook needs of a file that was checked. `keep`: its image too, with a blurred thumbnail.
+
+    Takes as long as fingerprinting does: not for Qt's thread. Raises CounterproofError when the file is gone, cannot be
+    read any more, or is not the one that was checked.
+    """
+    found = engine.fingerprint(report.path)
+    if found.error is not None:
+        raise found.error
+    if found.sha256 != report.sha256:
+        raise _changed()
+    image, media_type, thumbnail = None, "", None
+    if keep and report.analysis is not None:
+        image = read_file(report.path, settings.load().limits)
+        if hashlib.sha256(image).hexdigest() != report.sha256:
+            raise _changed()
+        media_type = f"image/{report.analysis.media.format.lower()}"
+        thumbnail = _jpeg(engine, image)
+    return NewItem(report, found.views, label, description, image, media_type, thumbnail)
+
+
+def _jpeg(engine: Engine, data: bytes) -> bytes:
+    """A small veil of the picture as JPEG; what is encoded are the pixels that the sandboxed worker made."""
+    image = image_of(engine.preview_of(data, SMALL, True))
+    written = QByteArray()
+    buffer = QBuffer(written)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    if not image.save(buffer, "JPEG", 80):  # type: ignore[call-overload]
+        raise CounterproofError(
+            "thumbnail_failed",
+            translate("case", "The blurred form of this image could not be made, so the image was not added."),
+            translate("case", "Add it without its image, or try again."),
+        )
+    return bytes(written.data())
+
+
+def _changed() -> FileUnreadable:
+    return FileUnreadable(
+        "changed_meanwhile",
+        translate("case", "The file was changed after it was checked."),
+        translate("case", "Check it anew, then add it."),
+    )
