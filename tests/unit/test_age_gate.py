@@ -144,31 +144,35 @@ def test_the_country_comes_from_the_locale_or_is_asked(
     assert ("Which country" in terminal.getvalue()) is bool(typed)
 
 
-# No way round: what brings a picture into a casebook stands in a function that takes the proof.
-BRINGS_IN = {"add_item", "add_items", "add_reference", "keep_image", "NewItem"}
+# No way round: what brings a picture into a casebook stands in a function that takes the proof, or takes a NewItem,
+# which in its turn is made only in a function that takes the proof.
+BRINGS_IN = {"add_item", "add_items", "add_reference", "keep_image"}
+PROOFS = {"Adults", "age_gate.Adults"}
 
 
 def unproven(tree: ast.Module) -> Iterator[str]:
-    """Every use of BRINGS_IN outside a function with a parameter annotated `Adults`, and every `Adults(...)`."""
+    """What stands outside a function with such a parameter, and every `Adults(...)`."""
 
-    def walk(node: ast.AST, proven: bool) -> Iterator[str]:
+    def walk(node: ast.AST, proven: bool, gathered: bool) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             args = node.args
-            hints = [a.annotation for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
-            proven = proven or any(h is not None and ast.unparse(h) in ("Adults", "age_gate.Adults") for h in hints)
-        name = ""
-        if isinstance(node, ast.Attribute):
-            name = node.attr
-        elif isinstance(node, ast.Name):
-            name = node.id
-        if name in BRINGS_IN and not proven:
+            hints = {
+                ast.unparse(a.annotation) for a in (*args.posonlyargs, *args.args, *args.kwonlyargs) if a.annotation
+            }
+            proven, gathered = proven or bool(hints & PROOFS), gathered or "NewItem" in hints
+        name = getattr(node, "attr", getattr(node, "id", ""))
+        if name in BRINGS_IN and not proven and not gathered:
             yield f"line {node.lineno}: {name}"  # type: ignore[attr-defined]
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Adults":
-            yield f"line {node.lineno}: makes its own proof"
+        if isinstance(node, ast.keyword) and node.arg == "screenshot" and not proven:
+            yield f"line {node.lineno}: a screenshot"
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called == "Adults" or (called == "NewItem" and not proven):
+                yield f"line {node.lineno}: makes {called}"
         for child in ast.iter_child_nodes(node):
-            yield from walk(child, proven)
+            yield from walk(child, proven, gathered)
 
-    yield from walk(tree, False)
+    yield from walk(tree, False, False)
 
 
 def test_nothing_brings_a_picture_into_a_casebook_without_the_proof() -> None:
@@ -189,6 +193,9 @@ def test_nothing_brings_a_picture_into_a_casebook_without_the_proof() -> None:
         "def f(book, adults: bool):\n    return lambda: book.add_items(1, [])",
         "def f(book, adults: Adults | None):\n    book.keep_image(1, b'')",
         "import x\nx.add = book.add_reference",
+        "def f(new: NewItem):\n    return NewItem(new.report)",
+        "def f(book, adults: 'Adults'):\n    book.add_item(1, report)",
+        "def f(book):\n    book.add_sighting(1, '', screenshot=b'')",
         "proof = Adults(object())",
         "proof = age_gate.Adults()",
     ],
