@@ -52,7 +52,7 @@ def looked(placed: Sequence[tuple[Finding, Band]]) -> str:
     for finding, band in sorted(placed, key=lambda p: (order.index(p[1]), p[0].detector != "generated")):
         clauses.setdefault(_found(finding, band), []).append(_check(finding.detector))
     text = "; ".join(f"{_and(checks)} {found}" for found, checks in clauses.items())
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{_capital(text)}." if text else ""
 
 
 def measured(band: Band, detector: str, bands: Bands, quality: str | None) -> str:
@@ -112,10 +112,12 @@ def source_found(
     else:
         replaced = f"{len(altered)} regions, the largest {where}, were replaced"
     text = (
-        f"This picture was made from {photo}{', ' + _and(how) if how else ''}. {_percent(kept)} of the picture was "
-        f"kept from it; {replaced} ({_percent(1 - kept)} of the picture)."
+        f"This picture was made from {photo}{', ' + _and(how) if how else ''}. {_capital(_percent(kept))} of the "
+        f"picture was kept from it; {replaced} ({_percent(1 - kept)} of the picture)."
     )
-    return text + (f" {_percent(beyond)} of the picture lies beyond the edges of your photo." if beyond > 0.01 else "")
+    if beyond > 0.01:
+        text += f" {_capital(_percent(beyond))} of the picture lies beyond the edges of your photo."
+    return text
 
 
 def source_not_found(photos: int) -> str:
@@ -190,6 +192,10 @@ def _views(finding: Finding) -> str:
     if whole:
         return ", in the picture as a whole and not in its detail"
     return ", in its detail and not in the picture as a whole" if detail else ""
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _and(names: Sequence[str]) -> str:

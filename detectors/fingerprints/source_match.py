@@ -163,7 +163,7 @@ def align(photo: Points, picture: Points) -> Alignment | None:
             best = fitted
     if best is None:
         return None
-    count, transform, inliers, errors = _stretched(best, p, q, sizes, growth)
+    count, transform, inliers, errors = _stretched(best, p, q, sizes, growth, reach)
     linear = transform[:, :2]
     if abs(math.degrees(math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))) > LARGEST_TURN:
         return None
@@ -202,14 +202,18 @@ def _fitted(
 
 
 def _stretched(
-    best: tuple[int, Doubles, Indices, Doubles], p: Doubles, q: Doubles, sizes: Floats, growth: Floats
+    best: tuple[int, Doubles, Indices, Doubles], p: Doubles, q: Doubles, sizes: Floats, growth: Floats, reach: float
 ) -> tuple[int, Doubles, Indices, Doubles]:
     """The same with width and height scaled apart, where more features agree then and no shear comes with it."""
-    count, _, inliers, _ = best
+    count, transform, inliers, errors = best
     if count < 8:
         return best
-    solved = np.linalg.lstsq(np.column_stack([p[inliers], np.ones(len(inliers))]), q[inliers], rcond=None)[0]
-    transform = np.ascontiguousarray(solved.T)
+    for tolerance in (0.04 * reach, 0.02 * reach, 0.01 * reach, 0.0, 0.0):
+        inliers, errors = _inliers(transform, p, q, sizes, growth, tolerance)
+        if len(inliers) < 8:
+            return best
+        solved = np.linalg.lstsq(np.column_stack([p[inliers], np.ones(len(inliers))]), q[inliers], rcond=None)[0]
+        transform = np.ascontiguousarray(solved.T)
     linear = transform[:, :2]
     widths = np.linalg.svd(linear, compute_uv=False)
     lengths = np.linalg.norm(linear, axis=0)
@@ -217,7 +221,7 @@ def _stretched(
     if np.linalg.det(linear) <= 0 or widths[0] > _MOST_ANISOTROPY * widths[1] or shear > _MOST_SHEAR:
         return best
     inliers, errors = _inliers(transform, p, q, sizes, growth, 0.0)
-    if len(inliers) < 4 or _distinct(p[inliers]) <= 1.1 * count + 2:
+    if _distinct(p[inliers]) <= 1.1 * count + 2:
         return best
     return _distinct(p[inliers]), transform, inliers, errors
 

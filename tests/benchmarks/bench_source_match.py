@@ -249,9 +249,11 @@ def usable(photo: Photo) -> bool:
     return h >= 40 and 0.15 <= below <= 0.85 and box <= 0.85
 
 
-def with_edits(photos: Sequence[Photo], bases: int, rng: np.random.Generator) -> Iterator[Edited]:
-    """Every edit of so many photos, each with a face from another source."""
-    donors = [p for p in photos if p.face is not None and p.face[3] >= 60]
+def with_edits(
+    photos: Sequence[Photo], strangers: Sequence[Photo], bases: int, rng: np.random.Generator
+) -> Iterator[Edited]:
+    """Every edit of so many photos. What is put in is from strangers of another source: no second photo is in it."""
+    donors = [p for p in strangers if p.face is not None and p.face[3] >= 60]
     usable_ones = [i for i, p in enumerate(photos) if usable(p)][:bases]
     for i in usable_ones:
         others = [d for d in donors if family(d.group) != family(photos[i].group)]
@@ -264,7 +266,9 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / (a | b).sum()) if (a | b).any() else 1.0
 
 
-def measure_edits(photos: Sequence[Photo], sources: sm.Sources, bases: int, jobs: int) -> None:
+def measure_edits(
+    photos: Sequence[Photo], strangers: Sequence[Photo], sources: sm.Sources, bases: int, jobs: int
+) -> None:
     """The table of edits."""
     rng = np.random.default_rng(SEED)
     asked: defaultdict[str, list[tuple[bool, float, float | None, bool, float]]] = defaultdict(list)
@@ -287,7 +291,7 @@ def measure_edits(photos: Sequence[Photo], sources: sm.Sources, bases: int, jobs
         asked[query.edit].append((True, overlap(~altered, query.kept), over, whole and bool(altered.any()), found.ms))
 
     with ThreadPoolExecutor(jobs) as threads:
-        list(threads.map(one, with_edits(photos, bases, rng)))
+        list(threads.map(one, with_edits(photos, strangers, bases, rng)))
     print("edit          pictures  recall  IoU kept  IoU altered  altered shown, none there")
     every = [r for edit in ASKED for r in asked[edit]]
     for edit, rows in [*((e, asked[e]) for e in EDITS), ("all asked for", every)]:
@@ -402,7 +406,7 @@ def main() -> int:
             print(f"  left out: {problem.path}: {problem.error and problem.error.message}")
         each = (time.perf_counter() - started) * 1000 / len(own)
         print(f"reading the references: {each:.0f} ms each, {wanted.jobs} at a time", flush=True)
-        measure_edits(own, sources, wanted.bases, wanted.jobs)
+        measure_edits(own, others, sources, wanted.bases, wanted.jobs)
         if others:
             measure_strangers(others, sources, wanted.jobs)
     finally:
