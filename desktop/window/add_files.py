@@ -72,8 +72,8 @@ class AddFiles(CaseForm):
             "as evidence. It is shown blurred, and each time it is shown clear goes into the custody log.",
         )
         self.keep.setAccessibleDescription(why)
-        self.form.addRow("", self.keep)
-        self.form.addRow("", plain(why, self))
+        self.body.insertWidget(2, self.keep)
+        self.body.insertWidget(3, plain(why, self))
         self.cancel = self.buttons.button(QDialogButtonBox.StandardButton.Cancel)
         fit(self, self.body, 560)
 

@@ -187,7 +187,7 @@ class MomentField(QWidget):
         self.zone.addItems([n for n in names if "/" in n or n == "UTC"])
         self.zone.setEditable(True)
         self.zone.setMinimumContentsLength(16)
-        self.zone.setCurrentText(here if here in names else "UTC")
+        self.zone.setCurrentText(here if here in names and here != "Etc/UTC" else "UTC")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.time, 1)

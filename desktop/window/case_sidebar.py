@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.window import case_view, describe, words
+from desktop.window import case_view, describe, look_alikes, words
 from desktop.window.case_session import CaseState
 from desktop.window.case_view import Contents
 from desktop.window.detail_pane import WordsView
@@ -99,10 +99,10 @@ class CaseSidebar(QWidget):
         if contents.incident is not None:
             self.incidents.setCurrentIndex(self.incidents.findData(contents.incident.id))
         self.edit.setEnabled(contents.incident is not None)
-        self.about.setHtml(describe.html_of(case_view.incident_sections(contents), first="h3"))
+        self.about.setHtml(describe.html_of(case_view.incident_sections(contents), "h4", "h4"))
         seen = contents.seen or {}
         lines = [(case_view.item_line(i, seen.get(i.id, 0)), i.id) for i in contents.items]
-        nothing = translate("case", "None yet. Choose files in the list, then “Add to the casebook”.")
+        nothing = translate("case", "None yet.")
         self._section(translate("case", "Items"), What.ITEM, [("\n".join(t), k) for t, k in lines], nothing)
         requests = [(case_view.request_line(r, today), r.id) for r in contents.requests]
         self._section(translate("case", "Requests"), What.REQUEST, requests, translate("case", "None yet."))
@@ -121,9 +121,7 @@ class CaseSidebar(QWidget):
         """The groups, which are compared after the rest is shown."""
         lines = []
         for number, group in enumerate(found.groups):
-            names = ", ".join(p.name for p in group.pictures[:3])
-            more = "…" if len(group.pictures) > 3 else ""
-            lines.append((f"{words_of_group(len(group.pictures))}\n{names}{more}", number))
+            lines.append((look_alikes.group_name(group.pictures[0], len(group.pictures)), number))
         if not lines and found.wrong:
             lines.append((translate("case", "Pairs marked as not a match"), -1))
         self._fill(self._groups, What.GROUP, lines, translate("case", "No two items look alike."))
@@ -245,8 +243,3 @@ class CaseSidebar(QWidget):
     def _incident(self, index: int) -> None:
         if not self._filling and index >= 0:
             self.incident_chosen.emit(int(self.incidents.itemData(index)))
-
-
-def words_of_group(size: int) -> str:
-    """How many pictures look alike."""
-    return translate("case", "{n} pictures look alike").format(n=f"{size:,}")

@@ -130,7 +130,8 @@ def when(at: str, zone: str = "") -> str:
     offset = moment.strftime("%z")
     said = day(moment.date(), datetime.date.min)
     clock = translate("date", "{day}, {hour}:{minute}").format(day=said, hour=f"{moment:%H}", minute=f"{moment:%M}")
-    return f"{clock} ({', '.join(dict.fromkeys([name, f'UTC{offset[:3]}:{offset[3:5]}']))})"
+    away = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"{clock} ({', '.join(dict.fromkeys([name, away]))})"
 
 
 def local_day(at: str) -> datetime.date:

@@ -73,11 +73,11 @@ def as_html(row: Row, wanted: Wanted) -> str:
     return html_of(sections(row, wanted))
 
 
-def html_of(parts: Iterable[Section], first: str = "h2") -> str:
+def html_of(parts: Iterable[Section], first: str = "h2", others: str = "h3") -> str:
     """Rich text: headings, paragraphs, tables. Holds no link, no image and no style of its own."""
     out: list[str] = []
     for number, section in enumerate(parts):
-        level = first if number == 0 else "h3"
+        level = first if number == 0 else others
         out.append(f"<{level}>{html.escape(section.title)}</{level}>")
         out += [f"<p>{html.escape(p)}</p>" for p in section.paragraphs]
         if section.pairs:

@@ -127,21 +127,27 @@ def turn_words(variant: str) -> str:
     """How the first picture is turned against the second; empty when it is not."""
     return {
         "mirrored": translate("alike", "One is a mirror image of the other."),
-        "rotated_90": translate("alike", "One is turned by a quarter."),
-        "rotated_180": translate("alike", "One is upside down."),
-        "rotated_270": translate("alike", "One is turned by a quarter."),
-        "flipped": translate("alike", "One is upside down and mirrored."),
-        "transposed": translate("alike", "One is turned by a quarter and mirrored."),
-        "transversed": translate("alike", "One is turned by a quarter and mirrored."),
+        "turned_left": translate("alike", "One is turned by a quarter."),
+        "turned_right": translate("alike", "One is turned by a quarter."),
+        "turned_180": translate("alike", "One is upside down."),
+        "upside_down_mirrored": translate("alike", "One is upside down and mirrored."),
+        "turned_left_mirrored": translate("alike", "One is turned by a quarter and mirrored."),
+        "turned_right_mirrored": translate("alike", "One is turned by a quarter and mirrored."),
     }.get(variant, "")
 
 
 def pair_name(pair: Pair) -> str:
-    """A pair in one line for the list."""
+    """A pair in one line for the list: the second picture, since all of a group are paired with the same first."""
     near = (
         translate("alike", "same file") if pair.same_bytes else translate("alike", "{n} bits").format(n=pair.distance)
     )
-    return f"{words.visible(pair.a.name)} – {words.visible(pair.b.name)}: {near}"
+    return f"{words.visible(pair.b.name)}: {near}"
+
+
+def group_name(first: Picture, size: int) -> str:
+    """A group's heading: how many pictures, and the one that the others are compared with."""
+    said = translate("alike", "{name} and {n} like it")
+    return said.format(name=words.visible(first.name), n=f"{size - 1:,}")
 
 
 def _pair(pictures: Sequence[Picture], match: Match) -> Pair:

@@ -241,6 +241,9 @@ class MainWindow(QMainWindow):
         self.bottom.pause.clicked.connect(self._toggle_pause)
         self.bottom.cancel.clicked.connect(self._cancel)
         self.view.selectionModel().currentRowChanged.connect(self._chosen)
+        # The row that is the current one already can be chosen again, while an item of the casebook is shown.
+        self.view.clicked.connect(lambda index: self._chosen(index, index))
+        self.view.activated.connect(lambda index: self._chosen(index, index))
         self.detail.copied.connect(self._copy)
         self.detail.add_wanted.connect(self._add_to_case)
         self.view.menu_wanted.connect(self._show_row_menu)

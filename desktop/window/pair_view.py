@@ -37,7 +37,6 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.window import look_alikes
-from desktop.window.case_sidebar import words_of_group
 from desktop.window.dialogs import plain
 from desktop.window.look_alikes import LookAlikes, Pair, Picture
 from desktop.window.picture_view import SMALL, VEIL_OPACITY, fit, image_of, veil
@@ -372,7 +371,8 @@ class PairWindow(QDialog):
         firsts = []
         for alike in found.groups:
             firsts.append(len(self._pairs))
-            self._add(words_of_group(len(alike.pictures)), [(pair, False) for pair in alike.pairs])
+            title = look_alikes.group_name(alike.pictures[0], len(alike.pictures))
+            self._add(title, [(pair, False) for pair in alike.pairs])
         if found.wrong:
             self._add(translate("pair", "Marked as not a match"), [(pair, True) for pair in found.wrong])
         self.tree.expandAll()
@@ -400,8 +400,9 @@ class PairWindow(QDialog):
         heading.setFont(0, font)
         heading.setFlags(Qt.ItemFlag.ItemIsEnabled)
         for pair, wrong in pairs:
-            entry = QTreeWidgetItem(heading, [look_alikes.pair_name(pair)])
-            entry.setToolTip(0, look_alikes.pair_name(pair))
+            name = look_alikes.pair_name(pair)
+            entry = QTreeWidgetItem(heading, [f"{pair.a.name}, {name}" if wrong else name])
+            entry.setToolTip(0, f"{pair.a.name}, {name}")
             entry.setData(0, Qt.ItemDataRole.UserRole, len(self._pairs))
             self._pairs.append((pair, wrong))
             self._entries.append(entry)
@@ -454,12 +455,12 @@ def turned(variant: str) -> QTransform:
     mirror = QTransform.fromScale(-1, 1)
     return {
         "mirrored": mirror,
-        "flipped": QTransform.fromScale(1, -1),
-        "rotated_90": QTransform().rotate(90),
-        "rotated_180": QTransform().rotate(180),
-        "rotated_270": QTransform().rotate(270),
-        "transposed": mirror * QTransform().rotate(270),
-        "transversed": mirror * QTransform().rotate(90),
+        "upside_down_mirrored": QTransform.fromScale(1, -1),
+        "turned_180": QTransform().rotate(180),
+        "turned_left": QTransform().rotate(90),
+        "turned_right": QTransform().rotate(-90),
+        "turned_left_mirrored": mirror * QTransform().rotate(-90),
+        "turned_right_mirrored": mirror * QTransform().rotate(90),
     }.get(variant, QTransform())
 
 

@@ -27,6 +27,8 @@ from detectors.verdict import Band
 
 # Typing is not filtered letter by letter: the list is refreshed once, when the user pauses.
 TYPING_MS = 200
+# So much of a name must be seen.
+NAME_CHARACTERS = 16
 
 
 def column(*widgets: QWidget) -> QWidget:
@@ -207,6 +209,12 @@ class ResultsView(QTableView):
         }
         for column, text in longest.items():
             self.setColumnWidth(column, width(text) + pad)
+        # Where there is little room, a name that can be read comes before the columns that matter least.
+        room = self.viewport().width() - width("0") * NAME_CHARACTERS
+        for column in (Column.VERDICT, Column.INTIMACY, Column.STATE, Column.FORMAT):
+            needed = width(longest[column]) + pad
+            self.setColumnHidden(column, needed > room)
+            room -= needed
 
 
 class BottomBar(QWidget):
@@ -240,7 +248,8 @@ class BottomBar(QWidget):
         """Brings everything up to date."""
         self.state.setText(state)
         self.found.setText(summary.found(counts))
-        self.bar.setRange(0, counts.total)
+        self.bar.setRange(0, counts.total if busy else max(1, counts.total))
+        self.bar.setVisible(busy or counts.total > 0)
         self.bar.setValue(counts.done)
         self.bar.setFormat(summary.progress(counts))
         self.pause.setText(translate("window", "&Resume") if paused else translate("window", "&Pause"))

@@ -35,6 +35,8 @@ SMALL = 128
 # A face cannot be told from a hill at this many patches along the longer side; 16 still show a smile.
 VEIL_PATCHES = 7
 VEIL_OPACITY = 0.7
+# Between the lines that mark a replaced area, in pixels.
+HATCH = 22
 
 
 class PictureView(QWidget):
@@ -274,6 +276,9 @@ class ClearSheet(QWidget):
             painter.drawText(QRectF(self.rect()), Qt.AlignmentFlag.AlignCenter, translate("picture", "Opening…"))
             return
         said = translate("picture", "Let go to blur it again.")
+        if any(r.kind in ("kept", "altered") for r in self._regions):
+            hatched = translate("picture", "Dotted: kept from your photo. Hatched: replaced.")
+            said = f"{hatched} {said}"
         if self._overlays and self._maps_shown:
             said = translate("picture", "Violet is where a detector saw something.") + " " + said
         painter.drawText(note, int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), said)
@@ -305,10 +310,27 @@ def draw_regions(painter: QPainter, place: QRectF, full_size: QSize, regions: Se
     for number, region in enumerate(regions, start=1):
         x, y, width, height = region.box
         box = QRectF(place.left() + x * sx, place.top() + y * sy, width * sx, height * sy)
+        kept = region.kind == "kept"
+        if region.kind == "altered":
+            _hatch(painter, box)
         for colour, thickness in ((Qt.GlobalColor.black, 4.0), (Qt.GlobalColor.white, 2.0)):
-            painter.setPen(QPen(colour, thickness))
+            # What was kept from a photo is told from what was replaced by its line, not by a colour.
+            painter.setPen(QPen(colour, thickness, Qt.PenStyle.DotLine if kept else Qt.PenStyle.SolidLine))
             painter.drawRect(box)
         _draw_number(painter, box.topLeft(), str(number))
+
+
+def _hatch(painter: QPainter, box: QRectF) -> None:
+    """Thin slanting lines, dark and light, that let the picture be seen."""
+    painter.save()
+    painter.setClipRect(box)
+    for shift, colour in ((0, Qt.GlobalColor.black), (1.5, Qt.GlobalColor.white)):
+        painter.setPen(QPen(colour, 1.2))
+        x = box.left() - box.height() + shift
+        while x < box.right():
+            painter.drawLine(QPointF(x, box.bottom()), QPointF(x + box.height(), box.top()))
+            x += HATCH
+    painter.restore()
 
 
 def _draw_number(painter: QPainter, corner: QPointF, text: str) -> None:
