@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import platform
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from desktop import settings, system_libraries, words
 from desktop.output import html
+from desktop.safety import helplines
 from detectors import __version__, scan
 from detectors.cache import Cache, default_path
 from detectors.errors import CounterproofError
@@ -83,6 +86,8 @@ def examine(demo: Path) -> Iterator[Check]:
         yield from _protections(scanner)
     yield from _window()
     yield from _cache()
+    yield from _casebook()
+    yield from _helplines()
     for profile in CHECKS:
         with _scanner(profile) as scanner:
             yield from _self_test(scanner, f"Self-test, {profile}", demo)
@@ -152,6 +157,51 @@ def _cache() -> Iterator[Check]:
         return
     size = sum(os.path.getsize(p) for p in path.parent.glob(path.name + "*"))
     yield Check(part, Outcome.OK, f"Remembered, encrypted, in {words.visible(str(path))} ({size / 1e6:.1f} MB).")
+
+
+def _casebook() -> Iterator[Check]:
+    """The libraries that casebooks need, and how long opening one takes here."""
+    part = "Casebooks"
+    try:
+        from sqlcipher3 import dbapi2
+
+        from desktop.casebook import keys
+
+        with contextlib.closing(dbapi2.connect(":memory:")) as db:
+            version = db.execute("PRAGMA cipher_version").fetchone()
+        if version is None:  # a plain SQLite under that name would write in clear
+            yield Check(part, Outcome.PROBLEM, "The library that should encrypt casebooks does not.", _REINSTALL)
+            return
+        cost = keys.choose_cost()
+        started = time.perf_counter()
+        keys.new_key("how long does it take", cost)
+        seconds = time.perf_counter() - started
+    except ImportError as error:
+        yield Check(part, Outcome.PROBLEM, f"A library for casebooks does not load ({error}).", _REINSTALL)
+        return
+    except CounterproofError as error:
+        yield Check(part, Outcome.NOTE, error.message, error.remedy)
+        return
+    price = f"{(1 << cost.log2_kib) >> 10} MiB, {cost.passes} passes"
+    yield Check(
+        part, Outcome.OK, f"SQLCipher {version[0]}. Opening a new one takes {seconds:.1f} s (Argon2id, {price})."
+    )
+
+
+def _helplines() -> Iterator[Check]:
+    """How many places to turn there are, how many were verified, and how old the oldest entry is."""
+    part = "Helplines"
+    try:
+        found = helplines.load()
+    except CounterproofError as error:
+        yield Check(part, Outcome.PROBLEM, error.message, error.remedy)
+        return
+    verified = sum(h.confidence is helplines.Confidence.VERIFIED for h in found)
+    unread = sum(h.verified_on is None for h in found)
+    oldest = min((h.verified_on for h in found if h.verified_on), default=None)
+    when = f" The oldest entry is of {oldest:%Y-%m-%d}." if oldest else ""
+    says = f"{len(found)}, of which {verified} were read on official pages and {unread} nowhere yet.{when}"
+    yield Check(part, Outcome.OK, f"{says} Each says how sure it is.")
 
 
 def _self_test(scanner: scan.Scanner, part: str, demo: Path) -> Iterator[Check]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import TracebackType
 import pytest
 
 from desktop import doctor
+from desktop.casebook import keys
+from desktop.safety import helplines
 from detectors.errors import FileUnreadable, SetupError
 from detectors.finding import CHECKS, Finding, Profile, Role, State
 from detectors.inference import manifest
@@ -77,6 +80,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(manifest, "operating_points", lambda _: {"generated": BANDS})
     monkeypatch.setattr(doctor.scan, "Scanner", MadeUpScanner)
     monkeypatch.setattr(MadeUpScanner, "change", staticmethod(lambda r: r))
+    monkeypatch.setattr(keys, "choose_cost", lambda: keys.Cost(10, 1))
     return tmp_path / "model.onnx"
 
 
@@ -225,3 +229,22 @@ def test_an_engine_that_reports_nothing(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_the_built_in_pictures_are_there(demo: Path) -> None:
     assert (demo / doctor.REAL).is_file()
     assert (demo / doctor.SYNTHETIC).is_file()
+
+
+def test_a_library_that_does_not_encrypt_casebooks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "SQLCipher" in examined(capsys)[2]
+    monkeypatch.setattr("sqlcipher3.dbapi2.connect", sqlite3.connect)
+    status, problems, _ = examined(capsys)
+    assert (status, problems) == (1, ["The library that should encrypt casebooks does not."])
+
+
+def test_damaged_helplines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "The oldest entry is of 2026-05-31." in examined(capsys)[2]
+    (tmp_path / "one.toml").write_text("name = 1")
+    whole = helplines.load
+    monkeypatch.setattr(helplines, "load", lambda: whole(tmp_path))
+    status, problems, _ = examined(capsys)
+    assert status == 1
+    assert "one.toml" in problems[0]
