@@ -110,10 +110,9 @@ def matches(
     larger = np.array([view.kind != "region" for _, view in views], bool)
     best: dict[tuple[int, int], tuple[int, int, int, int]] = {}
     for numbers, exact in ((np.flatnonzero(larger), True), (np.arange(len(views)), False)):
-        index, asked = Index(rows[numbers]), numbers
-        for turned, queries in enumerate(variants(rows[numbers])):
-            for query, row, apart in index.candidates(queries, distance, exact):
-                _keep_best(best, owners, asked[query], asked[row], apart, turned)
+        found_here = Index(rows[numbers]).candidates(list(variants(rows[numbers])), distance, exact)
+        for turned, (query, row, apart) in found_here:
+            _keep_best(best, owners, numbers[query], numbers[row], apart, turned)
     for (a, b), (bits, turned, view_a, view_b) in best.items():
         if frozenset((a, b)) not in wrong:
             found.append(Match(a, b, bits, views[view_a][1], views[view_b][1], VARIANTS[turned]))
