@@ -117,9 +117,9 @@ def decide(findings: Sequence[Finding], points: Mapping[str, Bands]) -> Verdict:
         if band is Band.NO_SIGNS and (unheard or any(f.state is State.FAILED for f in (*declared, *learned))):
             band = Band.INCONCLUSIVE  # nobody looked where the strongest evidence would be
         silent = [f.in_short for f in learned if f.state is State.NOT_APPLICABLE and band is not Band.LIKELY_SYNTHETIC]
-        reasons = [*said, _measured(band, placed, points), *silent]
+        copies = [f.in_short for f in sources]  # good to know, and no verdict
+        reasons = [*copies, *said, _measured(band, placed, points), *silent]
         reasons += [f.in_short for f in declared if f.state is State.INCONCLUSIVE]
-        reasons += [f.in_short for f in sources]  # an unaltered copy: good to know, and no verdict
     reasons += [f.in_short for f in findings if f.state is State.FAILED]
     return Verdict(band, p, tuple(reasons))
 

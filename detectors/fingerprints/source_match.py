@@ -2,10 +2,11 @@
 
 For others: give a Scanner `ScanOptions(references=(folder_or_file, …))`; each report then has a finding `source_match`
 (Role.SOURCE), made anew in every scan. Its score is 1.0 where the source was found and 0.0 where it was looked for and
-not found. Its regions are of kind `kept` and `altered`. Its details: `source` (reference, inliers, mirrored), `taken`
-(ISO date or ""), `transform` (2 x 3, from the photo's full-size pixels to the picture's), `kept`, `altered`, `shown`
-and `beyond` (shares of area, 0..1), `agreement` (0..1), `unaltered` (bool) and `map` (an Overlay, 255 = replaced).
-`Scanner.read_references()` reads the photos at once, and says which of them could not be read and why.
+not found. Its regions are of kind `kept` and `altered`, none in an unaltered copy. Its details: `source` (reference,
+inliers, mirrored), `taken` (ISO date or ""), `transform` (2 x 3, from the photo's full-size pixels to the picture's),
+`kept`, `altered`, `shown` and `beyond` (shares of area, 0..1), `agreement` (0..1), `unaltered` (bool) and, where
+something was replaced, `map` (an Overlay, 255 = replaced). `Scanner.read_references()` reads the photos at once, and
+says which of them could not be read and why.
 
 "Made from" means: after one similarity (shift, scale, mirror, a small turn, a slightly changed aspect ratio) part of
 the picture agrees with the photo to a fraction of a pixel. Another photo of the same person or place does not, and a
@@ -578,7 +579,7 @@ def worded(found: Match) -> Finding:
         found.beyond,
         found.shown,
     )
-    details = {
+    details: dict[str, Any] = {
         "source": {
             "reference": found.photo.path,
             "inliers": found.alignment.inliers,
@@ -592,9 +593,11 @@ def worded(found: Match) -> Finding:
         "beyond": round(found.beyond, 4),
         "agreement": round(found.agreement, 4),
         "unaltered": not altered,
-        "map": dict(found.altered_map),
     }
-    return Finding(NAME, Role.SOURCE, State.OK, 1.0, says, found.regions, details=details)
+    if altered:
+        details["map"] = dict(found.altered_map)
+    # Of an unaltered copy there is nothing to mark.
+    return Finding(NAME, Role.SOURCE, State.OK, 1.0, says, found.regions if altered else (), details=details)
 
 
 def _place(box: tuple[int, int, int, int], overlay: Mapping[str, Any]) -> tuple[float, float, float, float]:

@@ -281,11 +281,10 @@ def measure_edits(
             print(f"  missed: {query.edit} of {photos[query.base].file}: {found.says}", flush=True)
             asked[query.edit].append((False, 0.0, 0.0, False, found.ms))
             return
-        overlay = found.overlay
-        assert overlay is not None
-        cells = np.frombuffer(overlay.values, np.uint8).reshape(overlay.rows, overlay.columns)
-        size = query.kept.shape[::-1]
-        altered = cv2.resize(cells, size, interpolation=cv2.INTER_NEAREST) > 0
+        altered = np.zeros(query.kept.shape, bool)
+        if (overlay := found.overlay) is not None:  # there is none where nothing was replaced
+            cells = np.frombuffer(overlay.values, np.uint8).reshape(overlay.rows, overlay.columns)
+            altered = cv2.resize(cells, query.kept.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
         whole = bool(query.kept.all())
         over = None if whole else overlap(altered, ~query.kept)
         asked[query.edit].append((True, overlap(~altered, query.kept), over, whole and bool(altered.any()), found.ms))

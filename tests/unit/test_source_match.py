@@ -108,6 +108,7 @@ def test_a_copy_is_found_and_nothing_is_said_to_be_replaced(
     assert not [r for r in found.regions if r.kind == "altered"]
     assert found.shown == pytest.approx(shown, abs=0.02)
     assert sm.worded(found).details["unaltered"] is True
+    assert sm.worded(found).overlay is None
     assert (np.linalg.det(found.transform[:, :2]) < 0) == mirrored
 
 

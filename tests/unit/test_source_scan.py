@@ -105,7 +105,9 @@ def test_a_scan_finds_the_source_and_says_what_was_replaced(tmp_path: Path, demo
         assert (copy.score, copy.details["unaltered"], copy.details["source"]["mirrored"]) == (1.0, True, turned)
         assert report.verdict is not None
         assert report.verdict.band is not Band.MATCHED_SOURCE
-        assert copy.says in report.verdict.reasons
+        assert report.verdict.reasons[0] == copy.says
+        assert not copy.regions
+        assert copy.overlay is None
         assert "is a copy of your photo" in copy.says
         assert ("mirrored" in copy.says) == turned
     assert (source(cat).score, source(cat).says) == (0.0, wording.source_not_found(2))
