@@ -73,6 +73,10 @@ def _run(args: argparse.Namespace) -> int:
         from desktop import models_cli
 
         return models_cli.run(args)
+    if args.verb in ("group", "match"):
+        from desktop import match_cli
+
+        return match_cli.run(args)
     if args.verb == "case":
         from desktop import case_cli
 
@@ -108,6 +112,9 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     from desktop import models_cli
 
     models_cli.arguments(verbs)
+    from desktop import match_cli
+
+    match_cli.arguments(verbs)
     case = verbs.add_parser("case", help="keep an encrypted casebook: what was found, where it was seen, who was asked")
     if verb == "case":  # its twenty verbs would slow every other start
         from desktop import case_cli

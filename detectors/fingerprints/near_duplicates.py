@@ -111,8 +111,10 @@ def matches(
     best: dict[tuple[int, int], tuple[int, int, int, int]] = {}
     for numbers, exact in ((np.flatnonzero(larger), True), (np.arange(len(views)), False)):
         found_here = Index(rows[numbers]).candidates(list(variants(rows[numbers])), distance, exact)
+        here: dict[tuple[int, int], tuple[int, int, int, int]] = {}
         for turned, (query, row, apart) in found_here:
-            _keep_best(best, owners, numbers[query], numbers[row], apart, turned)
+            _keep_best(here, owners, numbers[query], numbers[row], apart, turned)
+        best = here | best  # what matches as a whole is not said to match in a part
     for (a, b), (bits, turned, view_a, view_b) in best.items():
         if frozenset((a, b)) not in wrong:
             found.append(Match(a, b, bits, views[view_a][1], views[view_b][1], VARIANTS[turned]))
