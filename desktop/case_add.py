@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from desktop import case_show, settings, words
@@ -113,12 +114,12 @@ def _there(book: Casebook, incident_id: int, path: str, sha256: str, args: argpa
     found = next((i for i in book.find_items(sha256) if i.incident_id == incident_id), None)
     if found is None:
         return False
-    in_this_run = {i for _, i in (*done.added, *done.already)}  # then it has this sighting already
-    seen = ", with where it was seen now" if _seen(args) and found.id not in in_this_run else ""
-    if seen:
-        _sighting(book, args, found)
     done.already.append((path, found.id))
-    _say(args, f"Already there: {words.visible(path)} is item {found.id}{seen}.")
+    new = _seen(args) and not _recorded(book, args, found)
+    if new:
+        _sighting(book, args, found)
+    seen = " Where it was seen is added." if new else ""
+    _say(args, f"Already there: {words.visible(path)} is item {found.id}.{seen}")
     return True
 
 
@@ -179,6 +180,16 @@ def _changed() -> FileUnreadable:
 def _seen(args: argparse.Namespace) -> bool:
     """Whether anything was said about where it was seen."""
     return any((args.url, args.platform, args.handle, args.seen_at))
+
+
+def _recorded(book: Casebook, args: argparse.Namespace, item: Item) -> bool:
+    """Whether the item has this sighting: going on after a stop must not double it. `--seen-at` makes it another."""
+    at = datetime.fromisoformat(sighting_fields(args)["seen_at"]) if args.seen_at else None
+    return any(
+        (s.url, s.platform, s.handle) == (args.url, args.platform, args.handle)
+        and at in (None, datetime.fromisoformat(s.seen_at))
+        for s in book.sightings(item_id=item.id)
+    )
 
 
 def _sighting(book: Casebook, args: argparse.Namespace, item: Item) -> None:

@@ -173,7 +173,7 @@ def _seen_arguments(parser: argparse.ArgumentParser) -> None:
     for name, says in (
         ("platform", "where, such as Telegram"),
         ("handle", "by which account"),
-        ("seen-at", "when it was seen"),
+        ("seen-at", "when it was seen (now)"),
         ("time-zone", "of the times given here, such as Europe/London (this computer’s)"),
         ("how", "how it was captured, such as screenshot"),
         ("by", "who saw it (you)"),

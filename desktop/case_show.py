@@ -97,7 +97,8 @@ def plain(text: str) -> str:
 def verdict(item: Item) -> str:
     """The verdict with its likelihood: `Likely synthetic, about 9 in 10`."""
     key = item.verdict or words.NOT_CHECKED
-    return ", ".join(filter(None, (words.VERDICTS[key], words.likelihood(key, item.p_synthetic))))
+    likelihood = "" if item.p_synthetic is None else words.likelihood(key, item.p_synthetic)
+    return ", ".join(filter(None, (words.VERDICTS[key], likelihood)))
 
 
 def incident_lines(incident: Incident, overview: Overview) -> Iterator[str]:

@@ -203,8 +203,13 @@ def test_add_records_each_picture_once_and_where_it_was_seen_each_time(case: Cas
     assert [n["error"]["code"] for n in first["not_added"]] == ["truncated"]
     again = case.json("add", folder / "a.jpg", "--age", "adults", "--url", "https://example.org/2")
     assert (again["added"], [a["item"] for a in again["already"]]) == ([], [1])
+    case("add", folder / "a.jpg", "--age", "adults", "--url", "https://example.org/2")  # such as after a stop
     seen = case.json("sighting")["sightings"]
     assert [(s["item_id"], s["url"][-1]) for s in seen] == [(1, "1"), (2, "1"), (1, "2")]
+    for _ in range(2):
+        later = ["--url", "https://example.org/2", "--seen-at", "2027-01-01 10:00"]
+        case("add", folder / "a.jpg", "--age", "adults", *later)
+    assert len(case.json("sighting", "--item", 1)["sightings"]) == 3, "still there, later"
     with case.book() as book:
         assert {i.label for i in book.items()} == {"a.jpg", "b.jpg"}  # no folder is kept
         assert not any(i.has_image for i in book.items())
