@@ -68,7 +68,8 @@ _BACK = {"turned_left": "turned_right", "turned_right": "turned_left"}
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Pictures that belong together: their numbers, the representative first, then by distance from it.
+    """Pictures that belong together: their numbers, the representative first, then whole pictures, then those
+    that match by a part, each by distance.
 
     `matches` holds each other member's match with the representative (which is its `a`), in the same order.
     """
@@ -131,8 +132,8 @@ def groups(
         near[match.b][match.a] = match.reversed()
     _let_copies_stand_in(near, _by_bytes(pictures)[1], wrong)
     free, found = set(near), []
-    # Whoever matches most of those left stands for them; of several, the one whose matches are nearest.
-    waiting = [(-len(others), sum(m.distance for m in others.values()), n) for n, others in near.items()]
+    # Whoever matches most of those left stands for them; of several, the one that matches as a whole and nearest.
+    waiting = [(-len(others), sum(map(_far, others.values())), n) for n, others in near.items()]
     heapq.heapify(waiting)
     while waiting:
         count, total, best = heapq.heappop(waiting)
@@ -193,7 +194,13 @@ def _by_bytes(pictures: Sequence[Hashed]) -> tuple[list[int], dict[int, list[int
 
 
 def _nearness(of: dict[int, Match], other: int) -> tuple[int, int]:
-    return of[other].distance, other
+    return _far(of[other]), other
+
+
+def _far(match: Match) -> int:
+    """The distance; that of a part counts as farther than any of a whole picture."""
+    part = any(v is not None and v.kind == "region" for v in (match.view_a, match.view_b))
+    return match.distance + (256 if part and not match.same_bytes else 0)
 
 
 def _first_view(picture: Hashed) -> View | None:
