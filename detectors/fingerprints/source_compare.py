@@ -35,6 +35,7 @@ _AGREES, _SPAN = 0.62, 0.2  # correlation at which a cell is neither kept nor al
 _TONE, _TONE_SPAN = 20.0, 12.0  # the same for colours, in levels
 _STRONG = 0.45  # an altered area has cells this clear, or it is noise
 _MOST_REGIONS = 8
+_LITTLE = 0.1  # where less of the picture than this is kept and has texture, it matters whether a face is in it
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -106,7 +107,8 @@ class Compared:
     `agreement`: the median correlation over the kept cells with texture, 0..1. `kept` and `textured`: the share that
     is kept, and that is kept and has texture. `shown`: the share of the photo that lies inside the picture.
     `beyond`: the share of the picture that lies beyond the photo's edges. `face`: how much of the photo's largest
-    face is kept, 0 where it has none. `altered_map`: an Overlay's object; 0 is kept.
+    face is kept; 0 where it has none, or where so much is kept that it is not looked for. `altered_map`: an
+    Overlay's object; 0 is kept.
     """
 
     agreement: float
@@ -146,7 +148,7 @@ def compare(photo: Picture, picture: Picture, transform: Doubles) -> Compared:
         textured=float(sure.mean()),
         shown=frame.shown,
         beyond=float(1 - inside.mean()),
-        face=_face_kept(photo, kept, transform, (down, across)),
+        face=_face_kept(photo, kept, transform, (down, across)) if 0 < sure.mean() < _LITTLE else 0.0,
         kept_boxes=_boxes(kept, down, across, picture),
         altered_boxes=_boxes(~kept, down, across, picture),
         altered_map={
@@ -291,10 +293,8 @@ def _boxes(cells: Mask, down: float, across: float, picture: Picture) -> list[li
 def _face_kept(photo: Picture, kept: Mask, transform: Doubles, cell: tuple[float, float]) -> float:
     """How much of the photo's largest face is kept in the picture, 0..1; it lies in cells of `cell` px (down, across).
 
-    Looked for only where little is kept: there it tells a kept face from a logo.
+    It tells a kept face from a logo.
     """
-    if kept.mean() > 0.3 or not kept.any():
-        return 0.0
     found = faces(photo)
     if not found:
         return 0.0

@@ -61,7 +61,10 @@ FACE_INLIERS, FACE_RESIDUAL, FACE_AGREEMENT, FACE_AREA, FACE_KEPT = 8, 0.35, 0.8
 _MOST_REGIONS = 64
 _CANDIDATES = 5  # photos looked at closely, of those that most features speak for, for each way round
 _COMPARED = 3  # photos compared pixel by pixel
-_CELLS, _PROBED, _VOTES = 256, 4, 3
+_CELLS, _PROBED = 256, 4
+_ASKING = 800  # of a picture's features, which come spread over all its parts
+_HYPOTHESES = 256
+_TURN = round((LARGEST_TURN + 5) * 256 / 360)  # in 256 steps of a whole turn
 
 Points = npt.NDArray[np.float32]
 Descriptors = npt.NDArray[np.uint8]
@@ -172,17 +175,18 @@ def align(photo: Points, picture: Points) -> Alignment | None:
 
 
 def _agreeing(p: Doubles, q: Doubles, turn: Floats, growth: Floats, reach: float) -> npt.NDArray[np.bool_]:
-    """(n, n): which pairs agree, roughly, with each pair's own similarity."""
-    scale = np.exp(growth)
-    cos, sin = (scale * np.cos(turn))[:, None], (scale * np.sin(turn))[:, None]
-    dx, dy = p[None, :, 0] - p[:, None, 0], p[None, :, 1] - p[:, None, 1]
+    """(m, n): which of n pairs agree, roughly, with the similarity of each of m, which are all or a spread of many."""
+    tried = np.linspace(0, len(p) - 1, min(len(p), _HYPOTHESES)).astype(np.int64)
+    scale = np.exp(growth[tried])[:, None]
+    cos, sin = scale * np.cos(turn[tried])[:, None], scale * np.sin(turn[tried])[:, None]
+    dx, dy = p[None, :, 0] - p[tried, None, 0], p[None, :, 1] - p[tried, None, 1]
     off = np.hypot(
-        cos * dx - sin * dy + q[:, None, 0] - q[None, :, 0], sin * dx + cos * dy + q[:, None, 1] - q[None, :, 1]
+        cos * dx - sin * dy + q[tried, None, 0] - q[None, :, 0], sin * dx + cos * dy + q[tried, None, 1] - q[None, :, 1]
     )
     # One feature's own scale and angle are rough, so what is far from it may lie further off.
-    allowed = 0.05 * reach + 0.075 * np.hypot(dx, dy) * scale[:, None]
-    alike = np.abs(growth[:, None] - growth[None]) < 0.35
-    return np.asarray((off < allowed) & alike & (np.abs(turn[:, None] - turn[None]) < math.radians(20)))
+    allowed = 0.05 * reach + 0.075 * np.hypot(dx, dy) * scale
+    alike = np.abs(growth[tried, None] - growth[None]) < 0.35
+    return np.asarray((off < allowed) & alike & (np.abs(turn[tried, None] - turn[None]) < math.radians(20)))
 
 
 def _fitted(
@@ -281,38 +285,37 @@ class Index:
         )
         order = np.argsort(cells, kind="stable")
         self._starts = np.searchsorted(cells[order], np.arange(len(self._means) + 1))
-        self._descriptors, self._owners, self._angles = everything[order], owners[order], angles[order]
+        self._descriptors, self._owners, self._angles = everything[order], owners[order], _steps(angles[order])
 
     def candidates(self, picture: Features, most: int) -> list[int]:
         """The numbers of at most `most` photos, most votes first."""
         if self._photos <= most:
             return list(range(self._photos))
-        wanted = picture.descriptors.astype(np.float32)
+        wanted, angles = picture.descriptors[:_ASKING].astype(np.float32), _steps(picture.points[:_ASKING, 3])
         probed = _nearest(wanted, self._means, min(_PROBED, len(self._means)))
-        rows: list[Indices] = []
-        owners: list[Indices] = []
-        alike: list[Floats] = []
+        # For each feature and each cell that it asks: how like the likest one there is, and whose that is.
+        likest = np.zeros(probed.shape, np.float32)
+        owners = np.zeros(probed.shape, np.int64)
         for cell in range(len(self._means)):
-            asking = np.flatnonzero((probed == cell).any(1))
+            asking, place = np.nonzero(probed == cell)
             here = slice(int(self._starts[cell]), int(self._starts[cell + 1]))
             if not len(asking) or here.stop == here.start:
                 continue
-            likeness = wanted[asking] @ self._descriptors[here].astype(np.float32).T
-            turn = np.abs((picture.points[asking, 3][:, None] - self._angles[here][None] + 180) % 360 - 180)
-            likeness[turn > LARGEST_TURN + 5] = 0
-            kept = min(_VOTES, likeness.shape[1])
-            top = np.argpartition(-likeness, kept - 1, axis=1)[:, :kept]
-            rows.append(np.repeat(asking, kept))
-            owners.append(self._owners[here][top].ravel())
-            alike.append(np.take_along_axis(likeness, top, 1).ravel())
-        if not rows:
-            return []
-        row, owner, like = np.concatenate(rows), np.concatenate(owners), np.concatenate(alike)
-        # What a feature that is in none of the photos would find: the mean of what this one found.
-        found = np.bincount(row, minlength=len(wanted))
-        usual = np.bincount(row, like, minlength=len(wanted)) / np.maximum(found, 1)
-        votes = np.bincount(owner, np.maximum(0, like - usual[row]) ** 2, minlength=self._photos)
-        return [int(n) for n in np.argsort(-votes, kind="stable")[:most] if votes[n] > 0]
+            alike = wanted[asking] @ self._descriptors[here].astype(np.float32).T
+            # Angles wrap around in a byte.
+            turned = angles[asking][:, None] - self._angles[here][None] + np.uint8(_TURN)
+            alike[turned > 2 * _TURN] = 0
+            best = alike.argmax(1)
+            likest[asking, place], owners[asking, place] = alike[np.arange(len(asking)), best], self._owners[here][best]
+        # The least of them stands for what is found where the feature is in none of the photos.
+        votes = (likest - likest.min(1, keepdims=True)) ** 2
+        counted = np.bincount(owners.ravel(), votes.ravel(), minlength=self._photos)
+        return [int(n) for n in np.argsort(-counted, kind="stable")[:most] if counted[n] > 0]
+
+
+def _steps(degrees: Floats) -> Descriptors:
+    """Angles in 256 steps of a turn."""
+    return (np.round(degrees * (256 / 360)).astype(np.int64) % 256).astype(np.uint8)
 
 
 def _means(descriptors: Descriptors, count: int) -> Floats:
