@@ -74,6 +74,7 @@ class CaseDesk(QObject):
         self._item_id: int | None = None
         self._incident_id: int | None = None
         self._compared: object = None
+        self._was_open = False
         self._dialogs: list[QWidget] = []
         self._connect()
 
@@ -338,8 +339,9 @@ class CaseDesk(QObject):
         self.pane.picture.failed(request, error)
 
     def _state(self, state: CaseState) -> None:
-        if state is not CaseState.OPEN:
+        if self._was_open and state is not CaseState.OPEN:
             self._clear()
+        self._was_open = state is CaseState.OPEN
         self.sidebar.show_state(state)
         self.changed.emit()
 
@@ -350,14 +352,14 @@ class CaseDesk(QObject):
         self.sidebar.clear()
         self.pane.clear()
         self.item_shown.emit(False)
-        if self._cases.state is not CaseState.OPENING:
-            dialogs, self._dialogs = self._dialogs, []
-            for dialog in dialogs:
-                if isValid(dialog):
-                    dialog.hide()
-                    dialog.deleteLater()
-            self.pairs = None
-            self.forget_clipboard.emit()
+        for dialog in self._dialogs:
+            # A form that is just opening a casebook stays, to say when that does not work.
+            opening = isValid(dialog) and isinstance(dialog, Unlock | NewPassphrase) and not dialog.save.isEnabled()
+            if isValid(dialog) and not opening:
+                dialog.hide()
+                dialog.deleteLater()
+        self.pairs = None
+        self.forget_clipboard.emit()
 
     def _save_what_is_written(self) -> None:
         """A lock does not throw away what somebody has begun to write down."""

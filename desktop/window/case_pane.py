@@ -37,7 +37,7 @@ class CasePane(QWidget):
         self.sighting = self._button(translate("case", "Add si&ghting…"), self.sighting_wanted)
         self.request = self._button(translate("case", "Add re&quest…"), self.request_wanted)
         self.description = self._button(translate("case", "Descr&ibe…"), self.description_wanted)
-        self.hashes = QPushButton(translate("case", "Fingerprin&ts"), self)
+        self.hashes = QPushButton(translate("case", "Sho&w fingerprints"), self)
         self.hashes.setAccessibleDescription(translate("case", "Shows the item’s hashes at the end of the text"))
         self.hashes.setCheckable(True)
         self.hashes.toggled.connect(self._write)
