@@ -32,7 +32,7 @@ CREATE TABLE item (
     incident_id INTEGER NOT NULL REFERENCES incident ON DELETE CASCADE,
     label TEXT NOT NULL,
     sha256 TEXT, md5 TEXT, pdq TEXT, pdq_quality INTEGER, phash TEXT, hash_note TEXT NOT NULL,
-    views TEXT NOT NULL, media TEXT, profile TEXT, verdict TEXT, p_synthetic REAL,
+    views BLOB NOT NULL, media TEXT, profile TEXT, verdict TEXT, p_synthetic REAL,
     reasons TEXT NOT NULL, intimacy TEXT, findings TEXT NOT NULL,
     description TEXT NOT NULL, added_at TEXT NOT NULL
 ) STRICT;
@@ -109,7 +109,7 @@ CREATE TABLE reference (
     -- As the operating system has it: not every path is text.
     path BLOB NOT NULL,
     label TEXT NOT NULL, taken_on TEXT NOT NULL,
-    sha256 TEXT, md5 TEXT, pdq TEXT, pdq_quality INTEGER, phash TEXT, hash_note TEXT NOT NULL, views TEXT NOT NULL
+    sha256 TEXT, md5 TEXT, pdq TEXT, pdq_quality INTEGER, phash TEXT, hash_note TEXT NOT NULL, views BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE note (

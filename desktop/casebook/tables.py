@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,10 @@ def check_seals(db: Database) -> list[str]:
 
 # Hashes and views
 
+# A picture has dozens of views, so they are packed: kind, box, PDQ, quality. The order of the kinds is never changed.
+_VIEW = struct.Struct("<B4I32sB")
+_VIEW_KINDS = ("whole", "trimmed", "region")
+
 
 def hash_columns(hashes: Hashes | None, views: Sequence[View], sha256: str | None = None) -> dict[str, Any]:
     """The columns of fingerprints; with `sha256` alone where a file could not be read."""
@@ -140,7 +145,9 @@ def hash_columns(hashes: Hashes | None, views: Sequence[View], sha256: str | Non
         "pdq_quality": hashes.pdq_quality if hashes else None,
         "phash": hashes.phash if hashes else None,
         "hash_note": hashes.note if hashes else "",
-        "views": compact([v.to_json() for v in views]),
+        "views": b"".join(
+            _VIEW.pack(_VIEW_KINDS.index(v.kind), *v.box, bytes.fromhex(v.pdq), v.quality) for v in views
+        ),
     }
 
 
@@ -158,7 +165,10 @@ def _hashes(row: Mapping[str, Any]) -> Hashes | None:
 
 
 def _views(row: Mapping[str, Any]) -> tuple[View, ...]:
-    return tuple(View.from_json(v) for v in json.loads(row["views"]))
+    return tuple(
+        View(_VIEW_KINDS[kind], (x, y, w, h), pdq.hex(), quality)
+        for kind, x, y, w, h, pdq, quality in _VIEW.iter_unpack(row["views"])
+    )
 
 
 def compact(value: Any) -> str:
