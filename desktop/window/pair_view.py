@@ -262,7 +262,8 @@ class PairPictures(QWidget):
             text = "" if self.hidden_altogether else translate("pair", "Only where both pictures are there.")
             self._draw_words(painter, place, text)
             return
-        part_a = _part(images[0], self._pair.a.size, self._pair.view_a).transformed(turned(self._pair.variant))
+        part_a = _part(images[0], self._pair.a.size, self._pair.view_a)
+        part_a = turned(part_a, self._pair.variant)
         part_b = _part(images[1], self._pair.b.size, self._pair.view_b)
         room = fit(part_b.size(), place)
         line = room.left() + room.width() * self.split / STEPS
@@ -376,13 +377,13 @@ class PairWindow(QDialog):
         if found.wrong:
             self._add(translate("pair", "Marked as not a match"), [(pair, True) for pair in found.wrong])
         self.tree.expandAll()
-        self.tree.blockSignals(False)
         self.count.setText(self._counted())
         keys = [pair.keys for pair, _ in self._pairs]
         if before is not None and before[0].keys in keys:
             self._choose(keys.index(before[0].keys))
         elif self._pairs:
             self._choose(firsts[group] if 0 <= group < len(firsts) else 0)
+        self.tree.blockSignals(False)
         self._show_pair()
 
     def wait(self) -> None:
@@ -450,18 +451,24 @@ class PairWindow(QDialog):
         return " ".join(said)
 
 
-def turned(variant: str) -> QTransform:
-    """How the first picture is turned so that it lies as the second does."""
-    mirror = QTransform.fromScale(-1, 1)
-    return {
-        "mirrored": mirror,
-        "upside_down_mirrored": QTransform.fromScale(1, -1),
-        "turned_180": QTransform().rotate(180),
-        "turned_left": QTransform().rotate(90),
-        "turned_right": QTransform().rotate(-90),
-        "turned_left_mirrored": mirror * QTransform().rotate(-90),
-        "turned_right_mirrored": mirror * QTransform().rotate(90),
-    }.get(variant, QTransform())
+def turned(image: QImage, variant: str) -> QImage:
+    """The first picture, turned as `variant` (one of `search.VARIANTS`) says, so that it lies as the second does."""
+    degrees = {
+        "turned_180": 180,
+        "turned_left": 90,
+        "turned_right": -90,
+        "turned_left_mirrored": -90,
+        "turned_right_mirrored": 90,
+    }
+    across, down = {
+        "mirrored": (-1, 1),
+        "upside_down_mirrored": (1, -1),
+        "turned_left_mirrored": (1, -1),
+        "turned_right_mirrored": (1, -1),
+    }.get(variant, (1, 1))
+    # One after the other: each alone moves pixels without mixing them.
+    image = image.transformed(QTransform().rotate(degrees.get(variant, 0)))
+    return image.transformed(QTransform.fromScale(across, down))
 
 
 def _part(image: QImage, full: tuple[int, int] | None, view: View | None) -> QImage:

@@ -4,6 +4,7 @@ in memory. They are not the real ones."""
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -203,8 +204,9 @@ class FakeEngine:
         assert made is not None
         turned = "0f" if os.path.splitext(path)[0].endswith("other") else "f0"
         pdq = turned * 32
-        hashes = Hashes("ab" * 32, "cd" * 16, pdq, 97, "01" * 8)
-        return Fingerprinted(path, made.media, hashes, (View("whole", (0, 0, 800, 600), pdq, 97),), sha256="ab" * 32)
+        sha256 = hashlib.sha256(os.fsencode(path)).hexdigest()
+        hashes = Hashes(sha256, sha256[:32], pdq, 97, "01" * 8)
+        return Fingerprinted(path, made.media, hashes, (View("whole", (0, 0, 800, 600), pdq, 97),), sha256=sha256)
 
     def fingerprints(
         self,
