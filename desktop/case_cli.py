@@ -276,6 +276,7 @@ def _opened(args: argparse.Namespace) -> Casebook:
     from desktop.casebook.casebook import Casebook
 
     path, actor = Path(args.file), _actor(args)
+    Casebook.look(path)
     name = "Recovery code" if args.recovery_code else "Passphrase"
     open_it: Callable[[Path, str, str], Casebook] = Casebook.open_with_code if args.recovery_code else Casebook.open
     typed = args.passphrase_fd is None and args.passphrase_file is None
@@ -317,7 +318,7 @@ def _new(args: argparse.Namespace) -> int:
 def _asked_about(args: argparse.Namespace) -> tuple[str, str, str, str]:
     """Title, who is depicted, what is wanted, country: as given, or asked at a terminal (Enter leaves it empty)."""
     answers = [args.title, args.depicted, args.wanted]
-    asked = age_gate.at_terminal() and answers == [None, None, None]
+    asked = age_gate.at_terminal() and not args.json and answers == [None, None, None]
     if asked:
         _tell("Three questions, in your own words. Each can be left empty with Enter, and answered later.")
         for n, question in enumerate(

@@ -66,6 +66,7 @@ class Casebook:
         self.path = path
         self.actor = actor
         self.notices: tuple[str, ...] = ()
+        self._damage: tuple[str, ...] = ()  # those of the notices that are damage to the journal
         self._key = key
         self._database: Database | None = db
         self._identity = _identity(path)
@@ -109,6 +110,16 @@ class Casebook:
         wrong_recovery_code (mistyped, or of another casebook, or of an earlier passphrase)."""
         return cls._opened(path, actor, lambda header: keys.key_from_code(code, header))
 
+    @staticmethod
+    def look(path: Path) -> None:
+        """Raises what `open` would of what can be told before a passphrase is asked for: casebook_missing,
+        not_a_casebook, casebook_damaged (its first bytes), casebook_newer, casebook_open_elsewhere (in this process)."""
+        path = Path(path).resolve()
+        with database.guarded(), _registered(path):
+            _header(path)
+            with _open_lock:
+                _open.discard(_identity(path))
+
     @classmethod
     def _opened(cls, path: Path, actor: str, unlock: Callable[[bytes], keys.Key]) -> Casebook:
         path = Path(path).resolve()
@@ -136,6 +147,7 @@ class Casebook:
                 "The journal of the last changes is damaged: what was recorded last may be missing. A copy of the "
                 f"damaged journal is kept beside the casebook as {aside.name}."
             )
+            self._damage = tuple(notices)
         if journal.bytes:
             try:
                 with database.guarded():
@@ -257,26 +269,31 @@ class Casebook:
                     custody.append(copy, _now(), self.actor, [Entry(action, "casebook")])
 
             database.write_copy(db, new, key, finish)
+            try:
+                if os.name == "nt":
+                    db.close()  # an open file cannot be replaced there, and that keeps others out until it is
+                new.replace(self.path)  # elsewhere, while the old file is still locked
+            except OSError:
+                database.remove_leftovers(new)
+                if os.name == "nt":
+                    self._database = None
+                    self._database = database.connect(self.path, self._key)
+                raise
             self._database = None
-            with _open_lock:
-                _open.add(_identity(new))
-            if os.name == "nt":
-                db.close()  # an open file cannot be replaced there, and that keeps others out until it is
-                new.replace(self.path)
-            else:
-                new.replace(self.path)  # while the old file is still locked
-                db.close()
+            db.close()
             database.sync_folder(self.path.parent)
             with _open_lock:
                 _open.discard(self._identity)
-            self._identity, self._key = _identity(self.path), key
+                self._identity = _identity(self.path)
+                _open.add(self._identity)
+            self._key = key
             self._database = database.connect(self.path, key)
 
     def verify(self, head: str | None = None) -> Verification:
         """Check every page and record and recompute the custody log. With a `head` from a packet, also check that
         the log still contains the row it was printed after. Notices what was noticed on opening too."""
         with self._reading() as db:
-            problems = [n for n in self.notices if "journal" in n]
+            problems = list(self._damage)
             journal = database.read_journal(self.path)
             if journal.damaged:
                 problems.append("The journal of the changes since opening is damaged.")
@@ -1078,12 +1095,17 @@ def _time_zone(name: str) -> str:
     """An IANA name. Raises bad_record. Where the system has no list of zones (Windows), only its form is checked."""
     import zoneinfo
 
-    known = zoneinfo.available_timezones()
-    if name in known or (not known and name.replace("/", "").replace("_", "").replace("-", "").isalnum()):
-        return name
-    raise CasebookError(
-        "bad_record", f"{name!r} is not the name of a time zone.", "Write it like Europe/Copenhagen or Africa/Nairobi."
-    )
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        plain = name.replace("/", "").replace("_", "").replace("-", "").replace("+", "").isalnum()
+        if not plain or zoneinfo.available_timezones():
+            raise CasebookError(
+                "bad_record",
+                f"{name!r} is not the name of a time zone.",
+                "Write it like Europe/Copenhagen or Africa/Nairobi.",
+            ) from None
+    return name
 
 
 def _country(code: str) -> str:
