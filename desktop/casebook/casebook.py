@@ -113,7 +113,7 @@ class Casebook:
     @staticmethod
     def look(path: Path) -> None:
         """Raises what `open` would of what can be told before a passphrase is asked for: casebook_missing,
-        not_a_casebook, casebook_damaged (its first bytes), casebook_newer, casebook_open_elsewhere (in this process)."""
+        not_a_casebook, casebook_damaged (its first bytes), casebook_newer, casebook_open_elsewhere (here)."""
         path = Path(path).resolve()
         with database.guarded(), _registered(path):
             _header(path)

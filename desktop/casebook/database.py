@@ -104,6 +104,10 @@ def _explained_os(e: OSError) -> CasebookError:
         return _disk_full()
     if e.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return read_only()
+    if e.errno in (errno.ENOENT, errno.ENOTDIR):
+        return CasebookError(
+            "casebook_missing", f"There is no such file or folder: {e.filename}.", "Check the name and try again."
+        )
     return _disk_failed(e.strerror or "unknown reason")
 
 

@@ -188,8 +188,12 @@ def test_each_reason_has_its_own_error(path: Path, tmp_path: Path) -> None:
     assert code_of(lambda: Casebook.create(path, PASSPHRASE, "tester", _cost=CHEAP)) == "casebook_exists"
     with opened(path) as casebook:
         assert code_of(lambda: opened(path)) == "casebook_open_elsewhere"
+        assert code_of(lambda: Casebook.look(path)) == "casebook_open_elsewhere"
         assert code_of(lambda: casebook.item(99)) == "no_such_record"
     assert code_of(casebook.incidents) == "casebook_closed"
+    Casebook.look(path)
+    Casebook.look(path)
+    assert code_of(lambda: Casebook.look(tmp_path / "text")) == "not_a_casebook"
     casebook.close()
 
 
@@ -211,6 +215,8 @@ def test_another_process_is_told_that_it_is_open(path: Path) -> None:
         assert tried() == "casebook_open_elsewhere"
         with pytest.raises(CasebookError):
             opened(path)  # must not let go of the lock
+        with pytest.raises(CasebookError):
+            Casebook.look(path)  # nor must this
         casebook.add_note(1, "mine")
         casebook.change_passphrase("another set of words")
         casebook.change_passphrase(PASSPHRASE)
@@ -452,7 +458,7 @@ def test_backup_is_whole_and_later_than_a_copy(path: Path) -> None:
         casebook.backup(to)
         assert code_of(lambda: casebook.backup(to)) == "casebook_exists"
         assert code_of(lambda: casebook.backup(path)) == "casebook_exists"
-        assert code_of(lambda: casebook.backup(path.parent / "nowhere" / "b")) == "disk_failed"
+        assert code_of(lambda: casebook.backup(path.parent / "nowhere" / "b")) == "casebook_missing"
         casebook.add_note(1, "after the backup")
         assert [row.action for row in casebook.log() if row.subject == "casebook"] == ["created", "backed up"]
     assert stat.S_IMODE(to.stat().st_mode) == 0o600
@@ -620,6 +626,25 @@ def test_a_kill_while_the_passphrase_changes_leaves_one_whole_file(path: Path) -
         assert casebook.verify().ok
         assert casebook.notices == ()
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_new_file_that_cannot_take_the_old_ones_place_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(path)
+    with opened(path) as casebook:
+
+        def refuse(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", refuse)
+            assert code_of(lambda: casebook.change_passphrase("another set of words")) == "casebook_read_only"
+        casebook.add_note(1, "goes on")
+        assert casebook.verify().ok
+    assert os.listdir(path.parent) == [path.name]
+    with opened(path) as casebook:
+        assert len(casebook.notes()) == 2
 
 
 # Layouts
