@@ -204,7 +204,7 @@ def _add_arguments(add: argparse.ArgumentParser) -> None:
 
 
 def _request_arguments(request: argparse.ArgumentParser) -> None:
-    request.add_argument("--to", metavar="WHOM", help="whom you ask; left out with --update, the requests are listed")
+    request.add_argument("--to", metavar="WHOM", help="whom you ask; without it and --update, the requests are listed")
     request.add_argument("--update", type=int, metavar="N", help="change request N instead")
     for name in ("item", "sighting"):
         request.add_argument(
@@ -307,11 +307,16 @@ def _new(args: argparse.Namespace) -> int:
     title, depicted, wanted, country = _asked_about(args)
     book, code = Casebook.create(path, chosen, _actor(args))
     with book:
-        incident = book.add_incident(title, depicted=depicted, wanted=wanted, country=country)
+        try:
+            incident = book.add_incident(title, depicted=depicted, wanted=wanted, country=country)
+        except BaseException:  # the casebook is there, and this code is shown now or never
+            _show_code(code, args)
+            raise
     _show_code(code, args, {"incident": asdict(incident)})
     if not args.json:
         name = words.visible(args.file)
         _say(f"The casebook {name} is made. To add pictures: counterproof case add {name} PATH…")
+        _say("To see who helps, in your country and everywhere: counterproof helplines")
     return DONE
 
 

@@ -77,6 +77,10 @@ def _run(args: argparse.Namespace) -> int:
         from desktop import match_cli
 
         return match_cli.run(args)
+    if args.verb == "helplines":
+        from desktop.safety import helplines
+
+        return helplines.run(args.country, args.minors)
     if args.verb == "case":
         from desktop import case_cli
 
@@ -120,6 +124,11 @@ def _parser(verb: str) -> argparse.ArgumentParser:
         from desktop import case_cli
 
         case_cli.arguments(case)
+    from desktop.safety import age_gate
+
+    turn = verbs.add_parser("helplines", help="show who helps, in your country and everywhere")
+    turn.add_argument("--minors", action="store_true", help="for pictures of people who are or were under 18")
+    turn.add_argument("--country", type=age_gate.country, metavar="XX", help="your country, such as GB")
     window = verbs.add_parser("window", help="open the window (also without any verb)")
     window.add_argument("paths", nargs="*", metavar="PATH", help="files and folders to check at once")
     return parser

@@ -6,10 +6,9 @@ There is no default answer, and nothing turns the question off. Whatever brings 
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from detectors.errors import CounterproofError
 
@@ -128,25 +127,13 @@ def show_where_to_turn(where: str | None) -> None:
 
     for paragraph in NOT_OPENED:
         _write(f"{_wrapped(paragraph)}\n\n")
-    chosen = where or locale_country() or (_ask_country() if at_terminal() else "")
+    chosen = where or helplines.locale_country() or (_ask_country() if at_terminal() else "")
     try:
-        for helpline in helplines.for_country(chosen, minors=True):
-            name, *rest = helpline.lines()
-            _write(f"{_wrapped(name)}\n")
-            _write("".join(f"{_wrapped(text, '  ')}\n" for text in rest) + "\n")
+        _write(helplines.as_text(helplines.for_country(chosen, minors=True)))
     except CounterproofError as e:
         _write(f"{_wrapped(f'{e.message} {e.remedy}')}\n\n")
     if not chosen:
         _write("These help everywhere. To see those of a country too, add for example --country GB.\n")
-
-
-def locale_country() -> str:
-    """The country that the locale names (`en_GB.UTF-8`: GB), or an empty text."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := os.environ.get(name):
-            region = value.partition(".")[0].partition("@")[0].partition("_")[2]
-            return region if len(region) == 2 and region.isascii() and region.isalpha() else ""
-    return ""
 
 
 def _ask_country() -> str:
@@ -166,11 +153,10 @@ def country(text: str) -> str:
     return text.upper()
 
 
-def _wrapped(text: str, indent: str = "") -> str:
+def _wrapped(text: str) -> str:
     import textwrap
 
-    options: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
-    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, **options)
+    return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _write(text: str) -> None:

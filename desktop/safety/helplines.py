@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,7 @@ CHECK = "check before you rely on it"
 
 _ADDRESSES = ("web", "phone", "email", "hours")
 _KEYS = {"name", "who", "countries", "says", *_ADDRESSES, "source", "verified_on", "confidence", "unchecked"}
+_WIDTH = 88
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
@@ -111,6 +113,38 @@ def for_country(code: str, minors: bool = False, folder: Path = FOLDER) -> tuple
         )
 
     return tuple(sorted(found, key=rank))
+
+
+def run(country: str | None, minors: bool) -> int:
+    """`counterproof helplines`: those for the country, or for that of the locale, on standard output."""
+    try:
+        found = for_country(country or locale_country(), minors)
+    except SetupError as e:
+        sys.stderr.write(f"{e.message} {e.remedy}\n")
+        return 1
+    sys.stdout.write(as_text(found))
+    return 0
+
+
+def as_text(found: Iterable[Helpline]) -> str:
+    """The helplines as paragraphs for a terminal."""
+    import textwrap
+
+    def wrapped(text: str, indent: str = "") -> str:
+        options: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+        return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, **options)
+
+    entries = ([wrapped(h.lines()[0]), *(wrapped(text, "  ") for text in h.lines()[1:]), ""] for h in found)
+    return "".join(f"{line}\n" for entry in entries for line in entry)
+
+
+def locale_country() -> str:
+    """The country that the locale names (`en_GB.UTF-8`: GB), or an empty text."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            region = value.partition(".")[0].partition("@")[0].partition("_")[2]
+            return region if len(region) == 2 and region.isascii() and region.isalpha() else ""
+    return ""
 
 
 def _read(path: Path) -> Helpline:

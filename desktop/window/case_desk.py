@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
 from shiboken6 import isValid
 
 from desktop.casebook.records import Item, NewItem
-from desktop.safety.age_gate import Adults, locale_country
+from desktop.safety.age_gate import Adults
+from desktop.safety.helplines import locale_country
 from desktop.window import case_view
 from desktop.window.add_files import AddFiles
 from desktop.window.case_dialogs import (
@@ -39,7 +40,7 @@ from desktop.window.case_session import CaseSession, CaseState
 from desktop.window.case_sidebar import CaseSidebar
 from desktop.window.case_view import Contents, ItemContents
 from desktop.window.dialogs import WhereToTurn
-from desktop.window.look_alikes import LookAlikes, Pair, Picture, compare
+from desktop.window.look_alikes import LookAlikes, Pair
 from desktop.window.pair_view import PairWindow
 from desktop.window.reveal import Pixels, Request
 from desktop.window.session import Session
@@ -447,17 +448,13 @@ class CaseDesk(QObject):
 
     def _compare(self) -> None:
         """Groups the case's items, where they are others than before; otherwise shows what is known."""
-        contents = self.contents
-        if contents is None:
+        contents, incident_id = self.contents, self._incident_id
+        if contents is None or incident_id is None:
             return
-        pictures = [_picture(item) for item in contents.items]
-        now = (self._incident_id, [(p.key, p.name, p.shown) for p in pictures])
+        now = (incident_id, [(i.id, i.label, i.has_image) for i in contents.items])
         if now == self._compared:
             self.sidebar.show_groups(self.alikes)
             return
-
-        def job(book: Book) -> LookAlikes:
-            return compare(pictures, book.wrong_matches())
 
         def done(found: LookAlikes) -> None:
             self.alikes, self._compared = found, now
@@ -465,7 +462,7 @@ class CaseDesk(QObject):
             if self.pairs is not None and isValid(self.pairs):
                 self.pairs.show_found(found)
 
-        self._cases.ask(job, done)
+        self._cases.ask(lambda book: case_view.load_alikes(book, incident_id), done)
 
     def _marked(self, pair: Pair, wrong: bool) -> None:
         a, b = int(pair.a.key), int(pair.b.key)
@@ -571,11 +568,6 @@ def _add(book: Book, incident_id: int, new: NewItem) -> bool:
         return True
     book.add_items(incident_id, [new])
     return False
-
-
-def _picture(item: Item) -> Picture:
-    size = None if item.media is None else (int(item.media["width"]), int(item.media["height"]))
-    return Picture(item.id, case_view.item_name(item), item.hashes, tuple(item.views), size, item.has_image)
 
 
 def _about(item: Item | None) -> str:

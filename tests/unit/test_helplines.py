@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from desktop import cli
 from desktop.safety import helplines
 from desktop.safety.helplines import Confidence, Who
 from detectors.errors import SetupError
@@ -133,3 +134,22 @@ def test_every_country_of_the_global_partnership_has_somewhere_to_turn() -> None
     for code in ["AU", "CA", "CL", "DK", "FR", "IS", "KE", "MX", "NZ", "KR", "ES", "SE", "GB", "US"]:
         assert helplines.for_country(code, minors=True)
         assert helplines.for_country(code)
+
+
+def test_the_verb_shows_those_of_the_country(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main(["helplines", "--country", "nz"]) == 0
+    shown = capsys.readouterr().out
+    assert "netsafe.org.nz" in shown
+    assert "Take It Down" not in shown.partition("StopNCII.org")[0]
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    assert cli.main(["helplines", "--minors"]) == 0
+    assert capsys.readouterr().out.startswith("Take It Down (NCMEC): takeitdown.ncmec.org\n")
+
+    def gone(_: Path) -> None:
+        raise SetupError("helplines_damaged", "Gone.", "So.")
+
+    monkeypatch.setattr(helplines, "load", gone)
+    assert cli.main(["helplines"]) == 1
+    assert capsys.readouterr().err == "Gone. So.\n"
