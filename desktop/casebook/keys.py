@@ -99,8 +99,7 @@ def check_passphrase(passphrase: str) -> None:
 
 
 def key_from_passphrase(passphrase: str, header: bytes) -> Key:
-    """The key of the casebook with this header. Raises wrong_passphrase, memory_short, and as `check_header`."""
-    check_header(header)
+    """The key of the casebook with this header, which `check_header` has passed. Raises wrong_passphrase, memory_short."""
     salt = header[:_SALT_BYTES]
     secret = _derive(passphrase, salt)
     if not _fits(secret, header):
@@ -113,8 +112,7 @@ def key_from_passphrase(passphrase: str, header: bytes) -> Key:
 
 
 def key_from_code(code: str, header: bytes) -> Key:
-    """The key in a recovery code. Raises wrong_recovery_code, and as `check_header`."""
-    check_header(header)
+    """The key in a recovery code, for the casebook with this header. Raises wrong_recovery_code."""
     secret = _secret_in(code)
     if secret is None:
         raise CasebookError(

@@ -614,17 +614,24 @@ def test_nothing_acknowledged_is_lost_to_kills(tmp_path: Path) -> None:
     assert sum(n for name, n in counted.items() if name in OPERATIONS) > 0
 
 
-def test_a_kill_while_the_passphrase_changes_leaves_one_whole_file(path: Path) -> None:
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_around_the_change_of_passphrase_leaves_one_whole_file(path: Path, when: str) -> None:
     made(path)
     killed(
         path,
-        "casebook._db(); import os\nos.replace = lambda *_: os.kill(os.getpid(), 9)\n"
-        "Path.replace = os.replace\ncasebook.change_passphrase('another set of words')",
+        "real = Path.replace\n"
+        "def replace(self, to):\n"
+        f"    if {when == 'after'}: real(self, to)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "Path.replace = replace\n"
+        "casebook.add_note(1, 'in the journal')\n"
+        "casebook.change_passphrase('another set of words')",
     )
-    assert path.with_name(path.name + ".new").exists()
-    with opened(path) as casebook:
-        assert casebook.verify().ok
+    assert path.with_name(path.name + ".new").exists() == (when == "before")
+    with Casebook.open(path, PASSPHRASE if when == "before" else "another set of words", "tester") as casebook:
         assert casebook.notices == ()
+        assert len(casebook.notes()) == 2
+        assert casebook.verify().ok
     assert os.listdir(path.parent) == [path.name]
 
 
