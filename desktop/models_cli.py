@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop import settings, words
 from desktop.cli import DONE, INTERRUPTED, SOME_NOT
+from desktop.safety import age_gate
 from detectors.errors import CounterproofError, FileRefused
 from detectors.inference.manifest import Presence
 from detectors.inputs import find_inputs, read_file
@@ -101,6 +102,7 @@ def arguments(verbs: Any) -> None:
     calibrate.add_argument("--real", required=True, metavar="DIR", help="a folder of at least 50 photographs")
     calibrate.add_argument("--synthetic", required=True, metavar="DIR", help="a folder of at least 50 synthetic ones")
     calibrate.add_argument("--count-it", action="store_true", help="from now on it takes part in verdicts")
+    age_gate.arguments(calibrate)
     stop = kinds.add_parser("stop-counting", help="show a model again without counting it")
     stop.add_argument("name", metavar="NAME")
 
@@ -115,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
         "stop-counting": _stop_counting,
     }
     try:
+        if args.models_verb == "calibrate" and not age_gate.scan_may_start(args):
+            return SOME_NOT
         verbs[args.models_verb](args)
     except CounterproofError as e:
         sys.stderr.write(f"{words.visible(e.message)} {words.visible(e.remedy)}\n")

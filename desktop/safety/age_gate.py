@@ -67,7 +67,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def scan_may_start(args: argparse.Namespace) -> bool:
-    """Settle the question for a verb that keeps nothing (`scan`, `group`, `match`), before any file is opened.
+    """Settle the question for a verb that keeps no picture (`scan`, `group`, `match`), before any file is opened.
 
     At a terminal it is asked unless `--age` was given; without one nobody is there to ask, and the run goes on. Says
     where to turn when it may not. Raises KeyboardInterrupt when the person leaves without an answer.

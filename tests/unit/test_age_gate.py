@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -112,6 +113,66 @@ def test_a_scan_that_may_show_a_minor_opens_nothing(
     assert "netsafe.org.nz" in shown
     assert "check before you rely on it" in shown
     assert not results.exists()
+
+
+_watched: list[str] = []
+_touched: list[str] = []
+
+
+def _watch(event: str, args: tuple[object, ...]) -> None:
+    if _watched and event in ("open", "os.listdir", "os.scandir") and _watched[0] in str(args[0]):
+        _touched.append(f"{event} {args[0]}")
+
+
+sys.addaudithook(_watch)  # of the whole process, and for good: it does nothing unless something is watched
+
+VERBS = [
+    ["scan", "{}"],
+    ["group", "{}"],
+    ["match", "{}", "--against", "{}/list.txt"],
+    ["models", "calibrate", "some", "--real", "{}", "--synthetic", "{}"],
+    ["case", "add", "no.case", "{}"],
+]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+@pytest.mark.parametrize("answer", ["1", "2", "3", ""])
+def test_no_verb_touches_a_picture_before_the_question_is_answered(
+    sit: Sit, tmp_path: Path, verb: list[str], answer: str
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"no picture")
+    (folder / "list.txt").write_text("00" * 32 + "\n")
+    shown = sit(f"{answer}\n" if answer else "")
+    _touched.clear()
+    _watched[:] = [str(folder)]
+    try:
+        status = cli.main([word.format(folder) for word in verb])
+    finally:
+        _watched.clear()
+    assert age_gate.QUESTION in shown.getvalue()
+    if answer == "1":  # the way on is open, so that this test does see what is touched
+        assert _touched or verb[0] in ("models", "case")  # these fail earlier: there is no such model or casebook
+    else:
+        assert _touched == []
+        assert status == (1 if answer else cli.INTERRUPTED)
+    assert ("takeitdown.ncmec.org" in shown.getvalue()) is (answer in ("2", "3"))
+
+
+def test_every_verb_that_takes_pictures_is_among_them() -> None:
+    """Whoever adds `--age` to another verb adds that verb to VERBS too."""
+    found = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8").count("age_gate.arguments(")
+        for path in (ROOT / "desktop").rglob("*.py")
+    }
+    asking = {name: n for name, n in found.items() if n}
+    assert asking == {
+        "desktop/cli.py": 1,
+        "desktop/match_cli.py": 1,
+        "desktop/models_cli.py": 1,
+        "desktop/case_cli.py": 1,
+    }
 
 
 def test_a_scan_that_is_left_without_an_answer_opens_nothing(
