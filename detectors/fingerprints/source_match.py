@@ -589,7 +589,7 @@ def worded(found: Match) -> Finding:
             "mirrored": found.mirrored,
         },
         "taken": "" if taken is None else taken.isoformat(),
-        "transform": found.transform.tolist(),
+        "transform": np.round(found.transform, 5).tolist(),
         "kept": round(found.kept, 4),
         "altered": round(1 - found.kept, 4),
         "shown": round(found.shown, 4),

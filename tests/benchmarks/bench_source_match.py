@@ -41,6 +41,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SEED = 6
 # Sources that share people, events or designs are one: a photo of one never helps to judge another's.
 FAMILIES = ("fossasia", "pirati", "website_templates", "18f", "fab13")
+# Sources of one event or of one circle of people: the same persons, rooms, backdrops and logos again and again.
+EVENTS = (
+    *("fossasia", "geomundus", "india_bvpcsi", "18f", "thailand_mps"),
+    *("pirati", "fab13", "writethedocs", "djangogirls", "latam"),
+)
 SMALLEST = 320  # px, the long side of a reference photo
 
 
@@ -325,23 +330,31 @@ def judged(query: Photo, photo: Photo, of_query: sm.Features, of_photo: sm.Featu
     return None
 
 
-def unrelated(photos: Sequence[Photo], count: int) -> list[tuple[int, int, str]]:
-    """Pairs of different photos: three quarters of any two sources; an eighth of the same source at random, and an
-    eighth of the same source that look most alike (16 x 16 px in colour)."""
-    rng = random.Random(SEED + 2)
+def likeness(photos: Sequence[Photo]) -> np.ndarray:
+    """(n, n): how alike the photos are at 16 x 16 px in colour, by correlation."""
     small = np.array(
         [cv2.resize(p.rgb, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32).ravel() for p in photos]
     )
     small -= small.mean(1, keepdims=True)
     small /= np.linalg.norm(small, axis=1, keepdims=True) + 1e-6
-    alike = small @ small.T
+    return small @ small.T
+
+
+def unrelated(photos: Sequence[Photo], count: int) -> list[tuple[int, int, str]]:
+    """Pairs of different photos: three quarters of any two sources; an eighth of the same event or circle of people, at
+    random, and an eighth of these that look most alike."""
+    rng = random.Random(SEED + 2)
+    alike = likeness(photos)
     same = [
-        (i, j) for i in range(len(photos)) for j in range(len(photos)) if i != j and photos[i].group == photos[j].group
+        (i, j)
+        for i in range(len(photos))
+        for j in range(i)
+        if photos[i].group == photos[j].group and photos[i].group.startswith(EVENTS)
     ]
     nearest = sorted(same, key=lambda p: -alike[p])[: count // 8]
     rest = sorted(set(same) - set(nearest))
     pairs = [(i, j, "alike") for i, j in nearest]
-    pairs += [(i, j, "same source") for i, j in rng.sample(rest, count // 8)]
+    pairs += [(i, j, "same event") for i, j in rng.sample(rest, count // 8)]
     while len(pairs) < count:
         i, j = rng.randrange(len(photos)), rng.randrange(len(photos))
         if family(photos[i].group) != family(photos[j].group):
@@ -369,6 +382,18 @@ def measure_pairs(photos: Sequence[Photo], pairs: Sequence[tuple[int, int, str]]
     print(f"unrelated pairs, all        : {sum(map(sum, held.values()))} of {len(pairs)} matched")
 
 
+def measure_video_frames(count: int, jobs: int) -> None:
+    """Real face crops of the dfdc videos (224 px), one a video: the pairs that look most alike. The data does not say
+    which videos show the same actor, so likeness stands in for it."""
+    with open(images() / "labels.csv", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["label"] == "0" and r["group"] == "dfdc"]
+    photos = [load(r, find_face=False) for r in rows]
+    alike = likeness(photos)
+    pairs = [(i, j) for i in range(len(photos)) for j in range(i)]
+    nearest = sorted(pairs, key=lambda p: -alike[p])[:count]
+    measure_pairs(photos, [(i, j, "dfdc, alike") for i, j in nearest], jobs)
+
+
 def measure_strangers(photos: Sequence[Photo], sources: sm.Sources, jobs: int) -> None:
     """Pictures whose source is not in the folder."""
 
@@ -390,11 +415,16 @@ def main() -> int:
     parser.add_argument("--bases", type=int, default=60)
     parser.add_argument("--references", type=int, default=320)
     parser.add_argument("--pairs", type=int, default=2000)
+    parser.add_argument("--dfdc", type=int, default=300, help="pairs of video frames besides; 0 leaves a part out")
     parser.add_argument("--strangers", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=1)
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
     decode.init()
+    if wanted.dfdc:
+        measure_video_frames(wanted.dfdc, wanted.jobs)
+    if not wanted.bases and not wanted.pairs:
+        return 0
     photos = list(photographs(wanted.half, wanted.references + wanted.strangers))
     own, others = photos[: wanted.references], photos[wanted.references :]
     print(f"{wanted.half}: {len(own)} reference photos from {len({p.group for p in own})} sources", flush=True)

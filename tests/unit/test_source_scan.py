@@ -18,6 +18,8 @@ from PIL import Image
 
 from desktop import cli, words
 from desktop.output import csv, html
+from desktop.window import describe
+from desktop.window.describe import Wanted
 from detectors import wording
 from detectors.cache import Cache
 from detectors.errors import FileUnreadable, SetupError
@@ -29,6 +31,7 @@ from detectors.report import Report
 from detectors.scan import Scanner, ScanOptions
 from detectors.verdict import Band, Bands, decide
 from tests.unit.test_source_match import SOUND, drawn, jpeg
+from tests.unit.test_viewmodel_describe import row
 
 BANDS = Bands(likely=0.9, clear=0.1, false_positive_rate=0.01, recall=0.5, miss_rate=0.2, n_real=100, n_synthetic=100)
 POINTS = {"generated": BANDS}
@@ -124,6 +127,11 @@ def test_a_scan_finds_the_source_and_says_what_was_replaced(tmp_path: Path, demo
         "inliers": source(other).details["source"]["inliers"],
         "mirrored": True,
     }
+    shown = describe.as_text(row(edited), Wanted())
+    assert "Comparison with your own photos: Checked. This picture was made from your photo" in shown
+    assert "1. Kept from your photo: 0, 0 from the top left corner" in shown
+    assert "2. Replaced: " in shown
+    assert "source_match" in describe.overlays(edited)
     page = html.row(edited.to_json(), edited, 1)
     assert "Comparison with your own photos" in page
     assert "Kept from your photo" in page
