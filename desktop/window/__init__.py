@@ -1,1 +1,4 @@
-"""The window: the only place that imports PySide6. Its view models (words, table, describe, reveal, runner) do not."""
+"""The window: the only place that imports PySide6.
+
+Its view models (words, table, describe, reveal, runner, case_runner, case_view, look_alikes) do not.
+"""

@@ -315,6 +315,7 @@ class CaseDesk(QObject):
         bar.chosen.connect(self._chosen)
         bar.request_wanted.connect(self.edit_request)
         bar.group_wanted.connect(self.show_group)
+        bar.sighting_wanted.connect(self._show_sighting)
         bar.incident_chosen.connect(self._incident_chosen)
         bar.edit_wanted.connect(self.edit_incident)
         bar.lock_wanted.connect(self.lock)
@@ -492,6 +493,11 @@ class CaseDesk(QObject):
         if contents.item.id == self._item_id:
             self.pane.show_item(contents)
             self.item_shown.emit(True)
+
+    def _show_sighting(self, sighting_id: int) -> None:
+        for sighting in () if self.contents is None else self.contents.text_only:
+            if sighting.id == sighting_id:
+                self.say(case_view.sighting_text(sighting))
 
     def _where(self) -> tuple[int | None, Item | None]:
         """The incident, and the item that is chosen."""

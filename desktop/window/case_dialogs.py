@@ -60,6 +60,13 @@ class _Secret(CaseForm):
         self.secrets.append(field)
         return field
 
+    def busy(self, busy: bool) -> None:
+        super().busy(busy)
+        if busy:
+            # The key is made slowly on purpose, so that nobody can try passphrases quickly.
+            self.problem_text.setText(translate("passphrase", "This takes a moment…"))
+            self.problem_text.show()
+
     def done(self, result: int) -> None:
         for field in self.secrets:
             field.clear()
@@ -139,12 +146,6 @@ class Unlock(_Secret):
         if not self.actor.text().strip():
             return translate("passphrase", "Please write a name, so that the custody log can say who did what.")
         return ""
-
-    def busy(self, busy: bool) -> None:
-        super().busy(busy)
-        if busy:
-            self.problem_text.setText(translate("passphrase", "Opening. This takes about a second."))
-            self.problem_text.show()
 
     def try_again(self, problem: Any) -> None:
         """It did not open: says so calmly, and the field is ready for the next try."""

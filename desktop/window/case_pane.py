@@ -83,7 +83,7 @@ class CasePane(QWidget):
             self.hashes.setChecked(False)
         if other or not item.has_image:
             size = None if item.media is None else (int(item.media["width"]), int(item.media["height"]))
-            self.picture.show_picture(item.id if item.has_image else None, size, ())
+            self.picture.show_picture(item.id if item.has_image else None, size, contents.regions)
         self._write()
 
     def _button(self, text: str, signal: object) -> QPushButton:

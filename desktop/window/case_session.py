@@ -27,7 +27,6 @@ _ACTIVITY = frozenset(
         QEvent.Type.TouchBegin,
         QEvent.Type.TouchUpdate,
         QEvent.Type.TabletMove,
-        QEvent.Type.HoverMove,
     }
 )
 

@@ -46,12 +46,13 @@ class CaseSidebar(QWidget):
     """Shows what it is given and says what was chosen; knows nothing of how a casebook is kept.
 
     `chosen` carries the id of an item (None for anything else), `request_wanted` that of a request, `group_wanted`
-    the number of a group, `incident_chosen` the id of an incident.
+    the number of a group, `sighting_wanted` the id of a sighting of text alone, `incident_chosen` that of an incident.
     """
 
     chosen = Signal(object)
     request_wanted = Signal(int)
     group_wanted = Signal(int)
+    sighting_wanted = Signal(int)
     incident_chosen = Signal(int)
     edit_wanted = Signal()
     lock_wanted = Signal()
@@ -207,13 +208,16 @@ class CaseSidebar(QWidget):
     def _fill(self, section: QTreeWidgetItem, what: What, lines: Sequence[tuple[str, int]], nothing: str) -> None:
         self._entries = {k: e for k, e in self._entries.items() if k[0] is not what}
         section.takeChildren()
+        entries = []
         for text, key in lines:
-            entry = QTreeWidgetItem(section, [text])
+            entry = QTreeWidgetItem([text])
+            entries.append(entry)
             entry.setData(0, WHAT, what)
             entry.setData(0, KEY, key)
             self._entries[(what, key)] = entry
             entry.setToolTip(0, text)
             entry.setData(0, Qt.ItemDataRole.AccessibleTextRole, text.replace("\n", ", "))
+        section.addChildren(entries)  # all at once: one by one the tree would be laid out for each
         if not lines and nothing:
             entry = QTreeWidgetItem(section, [nothing])
             entry.setData(0, WHAT, What.HEADING)
@@ -235,10 +239,13 @@ class CaseSidebar(QWidget):
 
     def _activated(self) -> None:
         current = self._current()
-        if current is not None and current[0] is What.REQUEST:
-            self.request_wanted.emit(current[1])
-        elif current is not None and current[0] is What.GROUP:
-            self.group_wanted.emit(current[1])
+        wanted = {
+            What.REQUEST: self.request_wanted,
+            What.GROUP: self.group_wanted,
+            What.SIGHTING: self.sighting_wanted,
+        }
+        if current is not None and current[0] in wanted:
+            wanted[current[0]].emit(current[1])
 
     def _incident(self, index: int) -> None:
         if not self._filling and index >= 0:

@@ -7,7 +7,7 @@ import datetime
 import zoneinfo
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from desktop.casebook.records import (
     AWAITING,
@@ -24,7 +24,9 @@ from desktop.casebook.records import (
 from desktop.window import describe, words
 from desktop.window.case_runner import Book
 from desktop.window.describe import Pairs, Section
+from desktop.window.look_alikes import LookAlikes, Picture, compare
 from desktop.window.words import translate
+from detectors.finding import Finding, Region
 from detectors.verdict import Band
 
 
@@ -32,7 +34,8 @@ from detectors.verdict import Band
 class Contents:
     """What the sidebar shows: one incident of the casebook, and which others there are. `incident` None: none yet.
 
-    `seen` counts the sightings of each item; `text_only` are sightings that have no item.
+    `items` are without their fingerprints and findings; `seen` counts the sightings of each; `text_only` are sightings
+    that have no item.
     """
 
     incidents: Sequence[Incident]
@@ -46,14 +49,14 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class ItemContents:
-    """What the detail pane shows of one item. `thumbnail` is a small blurred JPEG."""
+    """What the detail pane shows of one item. `regions` are to be drawn on its image, if that is kept."""
 
     item: Item
     events: Sequence[Event]
     sightings: Sequence[Sighting]
     requests: Sequence[Request]
     notes: Sequence[Note]
-    thumbnail: bytes | None
+    regions: Sequence[Region]
 
 
 def load(book: Book, incident_id: int | None) -> Contents:
@@ -67,11 +70,26 @@ def load(book: Book, incident_id: int | None) -> Contents:
         incidents=incidents,
         incident=incident,
         consents=book.consents(incident.id),
-        items=book.items(incident.id),
+        items=[_light(item) for item in book.items(incident.id)],
         seen=Counter(s.item_id for s in sightings if s.item_id is not None),
         text_only=[s for s in sightings if s.item_id is None],
         requests=ordered(book.requests(incident.id)),
     )
+
+
+def _light(item: Item) -> Item:
+    """An item without what the sidebar does not show: of thousands of items it would make the window slow."""
+    return replace(item, hashes=None, views=(), media=None, reasons=(), findings=(), intimacy=None)
+
+
+def load_alikes(book: Book, incident_id: int) -> LookAlikes:
+    """Which items of an incident look alike."""
+    return compare([_picture(item) for item in book.items(incident_id)], book.wrong_matches())
+
+
+def _picture(item: Item) -> Picture:
+    size = None if item.media is None else (int(item.media["width"]), int(item.media["height"]))
+    return Picture(item.id, item_name(item), item.hashes, tuple(item.views), size, item.has_image)
 
 
 def load_item(book: Book, item_id: int, *, look: bool) -> ItemContents:
@@ -85,7 +103,7 @@ def load_item(book: Book, item_id: int, *, look: bool) -> ItemContents:
         sightings=book.sightings(item_id=item_id),
         requests=[r for r in ordered(book.requests(item.incident_id)) if item_id in r.item_ids],
         notes=book.notes(item_id=item_id),
-        thumbnail=book.thumbnail(item_id) if item.has_image else None,
+        regions=describe.regions_of(Finding.from_record(f) for f in item.findings),
     )
 
 
@@ -191,6 +209,20 @@ def sighting_line(sighting: Sighting) -> str:
     """A sighting in one line: platform, account, address."""
     parts = (sighting.platform, sighting.handle, sighting.url)
     return words.visible(" · ".join(p for p in parts if p)) or translate("case", "Somewhere")
+
+
+def sighting_text(sighting: Sighting) -> str:
+    """A sighting with all that was written down of it, a line each."""
+    lines = (
+        (translate("case", "Address"), sighting.url),
+        (translate("case", "Platform"), sighting.platform),
+        (translate("case", "Account"), sighting.handle),
+        (translate("case", "Seen"), when(sighting.seen_at, sighting.time_zone)),
+        (translate("case", "How"), sighting.captured_how),
+        (translate("case", "By"), sighting.captured_by),
+        (translate("case", "Note"), sighting.note),
+    )
+    return "\n".join(f"{name}: {words.visible(text)}" for name, text in lines if text)
 
 
 def incident_sections(contents: Contents) -> list[Section]:

@@ -110,7 +110,12 @@ def numbered_regions(report: Report) -> list[Region]:
 
     The learned detectors' and the source match's come first. A face that two detectors mark is there once.
     """
-    return [r for _, r in _marked(report)]
+    return [] if report.analysis is None else regions_of(report.analysis.findings)
+
+
+def regions_of(findings: Iterable[Finding]) -> list[Region]:
+    """As `numbered_regions`, of findings."""
+    return [r for _, r in _marked(findings)]
 
 
 def overlays(report: Report) -> dict[str, Overlay]:
@@ -119,11 +124,9 @@ def overlays(report: Report) -> dict[str, Overlay]:
     return {f.detector: overlay for f in found if (overlay := f.overlay) is not None}
 
 
-def _marked(report: Report) -> list[tuple[Finding, Region]]:
-    if report.analysis is None:
-        return []
+def _marked(findings: Iterable[Finding]) -> list[tuple[Finding, Region]]:
     found: dict[tuple[str, tuple[int, int, int, int]], tuple[Finding, Region]] = {}
-    for finding in sorted(report.analysis.findings, key=lambda f: f.role not in (Role.LEARNED, Role.SOURCE)):
+    for finding in sorted(findings, key=lambda f: f.role not in (Role.LEARNED, Role.SOURCE)):
         for region in finding.regions:
             kind = "face" if region.kind in ("face", "swapped_face") else region.kind
             found.setdefault((kind, region.box), (finding, region))
@@ -238,7 +241,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _regions(report: Report) -> tuple[tuple[str, ...], Pairs]:
-    marked = _marked(report)
+    marked = [] if report.analysis is None else _marked(report.analysis.findings)
     if not marked:
         return (translate("detail", "No area is marked."),), ()
     place = translate("detail", "{x}, {y} from the top left corner; {width} × {height} pixels")

@@ -214,10 +214,10 @@ class MainWindow(QMainWindow):
         case = self.case
         self._action(file, translate("menu", "&New casebook…"), "Ctrl+Shift+N", case.new)
         self._action(file, translate("menu", "Open &casebook…"), "Ctrl+Shift+C", case.open)
+        self.close_case = self._action(file, translate("menu", "Close the c&asebook"), "", case.close)
         menu = bar.addMenu(translate("menu", "Case&book"))
         self.case_actions = [
             self._action(file, translate("menu", "Loc&k the casebook"), "Ctrl+K", case.lock),
-            self._action(file, translate("menu", "Close the c&asebook"), "", case.close),
             self._action(file, translate("menu", "&Back up the casebook…"), "", case.back_up),
             self._action(file, translate("menu", "Change &passphrase…"), "", case.change_passphrase),
             self._action(file, translate("menu", "&Verify the custody log…"), "", case.verify),
@@ -361,6 +361,7 @@ class MainWindow(QMainWindow):
     def _case_changed(self) -> None:
         for action in self.case_actions:
             action.setEnabled(self.case.is_open)
+        self.close_case.setEnabled(self.cases.state in (CaseState.OPEN, CaseState.LOCKED))
         self.side.setEnabled(self.cases.state is not CaseState.CLOSED)
         self._selection_changed()
 
@@ -484,5 +485,6 @@ class MainWindow(QMainWindow):
         self.add([path for url in urls if (path := local_path(url)) is not None])
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self.case.lock()
         self._forget_clipboard()
         super().closeEvent(event)

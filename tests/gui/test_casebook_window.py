@@ -524,6 +524,12 @@ def test_maybe_under_18_shows_who_helps_and_records_text_alone(
     assert engine.scanned_paths == []
     assert engine.asked == []
     qtbot.waitUntil(lambda: "Recorded as text only" in sidebar_lines(opened))
+    assert opened.case.sidebar.choose(What.SIGHTING, made.id)
+    opened.case.sidebar.tree.setFocus()
+    QTest.keyClick(opened.case.sidebar.tree, Qt.Key.Key_Return)
+    box = wait_for(opened, QMessageBox, qtbot)
+    assert "Address: https://example.org/3" in box.text()
+    box.close()
     dialog.close()
 
 
@@ -594,12 +600,25 @@ def test_a_locked_casebook_says_so_and_goes_on_with_the_passphrase(
     opened: MainWindow, store: FakeStore, qtbot: QtBot
 ) -> None:
     opened.case.lock()
+    assert opened.close_case.isEnabled()
     bar = opened.case.sidebar
     assert bar.isVisible()
     assert bar.state.text() == "Locked. Enter the passphrase to go on."
     bar.unlock.click()
     unlock(opened, qtbot, RIGHT)
     assert "first.jpg" in sidebar_lines(opened)[1]
+
+
+def test_the_sidebar_can_be_hidden_and_shown(opened: MainWindow, qtbot: QtBot) -> None:
+    for expected in (False, True):
+        opened.side.trigger()
+        QApplication.processEvents()
+        assert (opened.case.sidebar.width() > 0 and opened.whole.sizes()[0] > 0) is expected
+
+
+def test_a_casebook_is_closed_with_the_window(opened: MainWindow, store: FakeStore, qtbot: QtBot) -> None:
+    opened.close()
+    qtbot.waitUntil(lambda: store.books[PATH].closed)
 
 
 def test_it_locks_itself_when_nobody_is_there(
