@@ -179,6 +179,8 @@ def _scan(
 
 def _read_references(scanner: Scanner, progress: Progress, stop: Stop) -> None:
     """Read the person's own photos; say which of them cannot be used, and why."""
+    if progress.wanted:
+        progress.say("Reading your own photos first.")
     with contextlib.suppress(CancelledError):
         for photo in scanner.read_references(stop.cancel):
             if photo.error is not None:
