@@ -426,10 +426,14 @@ class Casebook:
                 ids.append(item_id)
             return tables.items(db, "id BETWEEN ? AND ?", (ids[0], ids[-1])) if ids else []
 
-    def items(self, incident_id: int | None = None) -> list[Item]:
-        """All items of an incident, or of the casebook, oldest first."""
+    def items(self, incident_id: int | None = None, *, brief: bool = False) -> list[Item]:
+        """All items of an incident, or of the casebook, oldest first.
+
+        With `brief` they come ten times quicker and without hashes, views, media, reasons, findings and intimacy, for
+        lists of thousands; `item` has the whole of one.
+        """
         with self._reading() as db:
-            return tables.items(db) if incident_id is None else tables.items(db, "incident_id = ?", [incident_id])
+            return tables.items(db, *_where(incident_id=incident_id), brief=brief)
 
     def item(self, item_id: int) -> Item:
         """One item. Raises no_such_record."""

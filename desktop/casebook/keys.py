@@ -99,7 +99,7 @@ def check_passphrase(passphrase: str) -> None:
 
 
 def key_from_passphrase(passphrase: str, header: bytes) -> Key:
-    """The key of the casebook with this header, which `check_header` has passed. Raises wrong_passphrase, memory_short."""
+    """The key of the casebook whose header `check_header` has passed. Raises wrong_passphrase, memory_short."""
     salt = header[:_SALT_BYTES]
     secret = _derive(passphrase, salt)
     if not _fits(secret, header):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -198,6 +199,13 @@ def item_columns(report: Report, views: Sequence[View], label: str, description:
     }
 
 
+# What is short of an item, and nothing for the rest.
+_BRIEF = (
+    "id, incident_id, label, profile, verdict, p_synthetic, description, added_at, NULL AS sha256, x'' AS views,"
+    " NULL AS media, '[]' AS reasons, '[]' AS findings, NULL AS intimacy"
+)
+
+
 def item(row: Mapping[str, Any]) -> Item:
     """An item, from its row with `has_image`."""
     return Item(
@@ -219,14 +227,22 @@ def item(row: Mapping[str, Any]) -> Item:
     )
 
 
-def items(db: Database, where: str = "1", values: Sequence[Any] = ()) -> list[Item]:
-    """Items that fulfil a condition, oldest first."""
+def items(db: Database, where: str = "1", values: Sequence[Any] = (), brief: bool = False) -> list[Item]:
+    """Items that fulfil a condition, oldest first; `brief` as in `Casebook.items`."""
+    names = _BRIEF if brief else "item.*"
     found = db.query(
-        "SELECT item.*, EXISTS (SELECT 1 FROM image WHERE image.item_id = item.id) AS has_image"
+        f"SELECT {names}, EXISTS (SELECT 1 FROM image WHERE image.item_id = item.id) AS has_image"
         f" FROM item WHERE {where} ORDER BY id",
         list(values),
     )
-    return [item(row) for row in found]
+    # Dozens of views an item make millions of objects, none of them garbage: looking for some doubles the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return [item(row) for row in found]
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def sightings(db: Database, where: str = "1", values: Sequence[Any] = ()) -> list[Sighting]:

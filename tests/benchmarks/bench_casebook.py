@@ -87,6 +87,8 @@ def large(items: int, folder: Path) -> None:
             casebook.add_note(incident, f"note {number}", item_id=number + 1)
     with timed("all items read", items):
         assert len(casebook.items(incident)) == items
+    with timed("all items read, in brief", items):
+        assert len(casebook.items(incident, brief=True)) == items
     with timed("overview"):
         casebook.overview(incident)
     with timed("timeline of an item"):

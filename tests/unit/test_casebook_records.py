@@ -7,6 +7,7 @@ import shutil
 import stat
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,10 @@ def test_items_come_back_as_they_were(casebook: Casebook) -> None:
         assert item.media == one.analysis.to_record()["media"]
         assert not item.has_image
     assert casebook.add_items(1, []) == []
+    brief = casebook.items(1, brief=True)
+    assert brief == [
+        replace(i, hashes=None, views=(), media=None, reasons=(), findings=(), intimacy=None) for i in added
+    ]
 
 
 def test_a_batch_is_all_or_none(casebook: Casebook) -> None:
