@@ -255,7 +255,7 @@ def _view_json(view: View | None) -> dict[str, Any] | None:
     return None if view is None else view.to_json()
 
 
-def _how(variant: str, same_bytes: bool, *views: View | None) -> str:
+def how(variant: str, same_bytes: bool, *views: View | None) -> str:
     """How a copy was recognised, in a few words."""
     if same_bytes:
         return "the same file"
@@ -270,8 +270,8 @@ def _show_groups(table: _Table, files: Sequence[Fingerprinted], groups: Sequence
         table.row("Distance", "How", "File", "2")
         table.row("", "the others were compared with this one", files[group.members[0]].path)
         for match in group.matches:
-            how = _how(match.variant, match.same_bytes, match.view_a, match.view_b)
-            table.row(str(match.distance), how, files[match.b].path)
+            kind = how(match.variant, match.same_bytes, match.view_a, match.view_b)
+            table.row(str(match.distance), kind, files[match.b].path)
         table.line()
     grouped = sum(len(g.members) for g in groups)
     if groups:
@@ -288,8 +288,8 @@ def _show_matches(table: _Table, files: Sequence[Fingerprinted], against: HashLi
         table.row("Distance", "How", "File", "2")
     for match in found:
         entry = against.entries[match.entry]
-        how = _how(match.variant, match.view is None, match.view)
-        table.row(str(match.distance), how, files[match.picture].path)
+        kind = how(match.variant, match.view is None, match.view)
+        table.row(str(match.distance), kind, files[match.picture].path)
         label = f" ({words.visible(entry.label)})" if entry.label else ""
         table.paragraph(f"entry on line {entry.line:,} of the list{label}", "            ")
     if found:

@@ -11,15 +11,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import pdqhash
-from PIL import Image
 
 MINIMUM_SIDE = 64  # PDQ is made from a 64 x 64 grid: below that, the grid would be invented
 RELIABLE_QUALITY = 50  # the reference's advice: do not match hashes of a lower quality
 
-# Above this side a picture is shrunk first, because the filter's cost grows with the pixels (80 ms at 1600 x 1200).
-# The reference's own file tools do the same, less gently: anything above 512 px to 512 x 512, nearest pixel.
+# Above this side the reference takes long (80 ms at 1600 x 1200), because it smooths the whole picture to look at
+# 64 x 64 points of it; there the same points are made directly.
 DIRECT_SIDE = 640
-SHRUNK_SIDES = (380, 384)
 GRID = 64
 KEPT = 16
 _BASIS = np.sqrt(2 / GRID) * np.cos(np.pi / (2 * GRID) * np.outer(np.arange(1, KEPT + 1), 2 * np.arange(GRID) + 1))
@@ -28,34 +26,47 @@ _BASIS = np.sqrt(2 / GRID) * np.cos(np.pi / (2 * GRID) * np.outer(np.arange(1, K
 def pdq(rgb: npt.NDArray[np.uint8]) -> tuple[str, int]:
     """The PDQ of (h, w, 3) uint8 pixels as 64 hex digits, and its quality, 0..100.
 
-    Up to 640 px it equals `pdqhash.compute` bit for bit; above, it differs from it by a few bits.
+    Up to 640 px it is made by `pdqhash.compute`; above, it equals that but for the rounding of floats: a bit or two
+    where a frequency lies next to the median.
     """
-    height, width, _ = rgb.shape
-    if max(height, width) > DIRECT_SIDE:
-        # Each side on its own: the aspect ratio need not survive, since PDQ squeezes every picture to a square.
-        size = (_shrunk(width), _shrunk(height))
-        rgb = np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0))
+    if max(rgb.shape) > DIRECT_SIDE:
+        return _hashed(_grid(rgb)[None])[0]
     bits, quality = pdqhash.compute(rgb)
     return np.packbits(bits.astype(np.uint8)).tobytes().hex(), int(quality)
 
 
-def _shrunk(side: int) -> int:
-    """The side to shrink to: the one whose grid sits most nearly where the full-size picture's grid sits."""
-    return min(SHRUNK_SIDES, key=lambda s: abs(_grid_shift(s) - _grid_shift(side)))
+def _grid(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """The 64 x 64 luminances that the reference takes from the smoothed picture."""
+    height, width, _ = rgb.shape
+    bands = [
+        weights @ rgb[start : start + len(weights)].reshape(len(weights), -1).astype(np.float32)
+        for start, weights in _samples(height)
+    ]
+    columns = np.array(bands).reshape(GRID, width, 3) @ np.array([0.299, 0.587, 0.114])
+    return np.stack([columns[:, start : start + len(w)] @ w for start, w in _samples(width)], axis=1)
 
 
-@lru_cache(maxsize=1024)
-def _grid_shift(side: int) -> float:
-    """How far the reference samples its 64 x 64 grid off the true centres, on average, as a share of the side.
+@lru_cache(maxsize=64)
+def _samples(side: int) -> tuple[tuple[int, npt.NDArray[np.float32]], ...]:
+    """For each of the 64 points along a side, where the pixels that it is a mean of begin, and their weights.
 
-    Two roundings cause it, and both depend on the side alone: grid points fall on whole pixels, and each of the two
-    passes of a window with an even number of pixels (side / 128, rounded up) looks half a pixel ahead. Shrinking to
-    a side with another shift would move the picture under the grid and flip bits: 512, with 1.5 px, is such a side.
+    The mean is that of two passes of a window of side / 128 pixels, rounded up, cut off at the picture's edges. A
+    window with an even number of pixels looks one pixel further ahead than behind.
     """
-    centres = (np.arange(GRID) + 0.5) * side / GRID
-    rounding = float(np.mean(np.floor(centres) + 0.5 - centres))
     window = -(-side // (2 * GRID))
-    return (rounding + (1.0 if window % 2 == 0 else 0.0)) / side
+    ahead = (window + 2) // 2
+    behind = window - ahead
+    found = []
+    for point in range(GRID):
+        at = int((point + 0.5) * side / GRID)
+        first, last = max(0, at - behind), min(side, at + ahead)
+        start = max(0, first - behind)
+        weights = np.zeros(min(side, last - 1 + ahead) - start)
+        for middle in range(first, last):
+            low, high = max(0, middle - behind), min(side, middle + ahead)
+            weights[low - start : high - start] += 1 / ((last - first) * (high - low))
+        found.append((start, weights.astype(np.float32)))
+    return tuple(found)
 
 
 def of_squares(luminance: npt.NDArray[np.float64], spans: npt.NDArray[np.float64]) -> list[tuple[str, int]]:
@@ -77,13 +88,16 @@ def of_squares(luminance: npt.NDArray[np.float64], spans: npt.NDArray[np.float64
     at = np.broadcast_to(x_floor[:, None, :], (len(spans), GRID, GRID + 1))
     sums = np.take_along_axis(rows, at, 2) * (1 - x_part) + np.take_along_axis(rows, at + 1, 2) * x_part
     cells = np.diff(sums, axis=2) / ((x[:, 1] - x[:, 0]) * (y[:, 1] - y[:, 0]))[:, None, None]
-    frequencies = (_BASIS @ cells @ _BASIS.T).reshape(len(spans), -1)
+    return _hashed(cells)
+
+
+def _hashed(cells: npt.NDArray[np.float64]) -> list[tuple[str, int]]:
+    """PDQ and quality of (n, 64, 64) luminances."""
+    frequencies = (_BASIS @ cells @ _BASIS.T).reshape(len(cells), -1)
     bits = frequencies > np.median(frequencies, axis=1, keepdims=True)
     # The reference's order: the highest frequency first.
-    return [
-        (row.tobytes().hex(), int(quality))
-        for row, quality in zip(np.packbits(bits[:, ::-1], axis=1), _quality(cells), strict=True)
-    ]
+    packed = np.packbits(bits[:, ::-1], axis=1)
+    return [(row.tobytes().hex(), int(quality)) for row, quality in zip(packed, _quality(cells), strict=True)]
 
 
 def _quality(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

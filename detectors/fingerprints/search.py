@@ -18,7 +18,7 @@ MATCH_DISTANCE = 31  # the reference's advice: a match is at most this far away
 # How a picture was turned. Of a PDQ alone, the four that keep height and width in place, and the four that swap them.
 VARIANTS = (
     *("as_it_is", "mirrored", "upside_down_mirrored", "turned_180"),
-    *("turned_left_mirrored", "turned_left", "turned_right", "turned_right_mirrored"),
+    *("turned_right_mirrored", "turned_right", "turned_left", "turned_left_mirrored"),
 )
 
 Rows = npt.NDArray[np.uint64]
