@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from desktop import case_show, settings, words
+from desktop import case_show, match_cli, settings, words
 from desktop.batch import Stop
 from desktop.listing import auto_profile, listed
 from detectors.errors import CounterproofError, FileRefused, FileUnreadable
@@ -45,7 +45,8 @@ def add(book: Casebook, incident_id: int, args: argparse.Namespace, adults: Adul
     Raises CounterproofError when the casebook or a worker fails.
     """
     chosen, done, stop = settings.load(), Outcome(), Stop()
-    skip = {os.path.realpath(book.path)}
+    own = os.path.realpath(book.path)
+    skip = {own, f"{own}-wal"}
     asked = args.profile or chosen.profile
     wanted = auto_profile(args.paths, listed(args.paths, stop.cancel, skip)) if asked == "auto" else Profile(asked)
     known = [r.path for r in book.references(incident_id) if os.path.isfile(r.path)]
@@ -226,13 +227,14 @@ def _look_for_copies(
     wrong = [frozenset(numbers[i] for i in pair) for pair in book.wrong_matches() if pair <= numbers.keys()]
     told: set[int] = set()
     for match in near_duplicates.matches(items, wrong=wrong):
-        first, second = items[match.a].id, items[match.b].id
-        if second in new and second not in told:
-            told.add(second)
-            done.matches.append((second, first, match.distance))
-    for copy, of, distance in sorted(done.matches):
-        was = "" if of in before else ", which is new too"
-        _say(args, f"Item {copy} shows the same as item {of}{was} (distance {distance} of 256, a copy up to 31).")
+        of, copy = sorted((items[match.a].id, items[match.b].id))
+        if copy in new and copy not in told:
+            told.add(copy)
+            done.matches.append((copy, of, match.distance))
+            was = "" if of in before else ", which is new too"
+            how = match_cli.how(match.variant, match.same_bytes, match.view_a, match.view_b)
+            _say(args, f"Item {copy} shows the same as item {of}{was} (distance {match.distance} of 256; {how}).")
+    done.matches.sort()
 
 
 def _say(args: argparse.Namespace, text: str, stream: Any = None) -> None:

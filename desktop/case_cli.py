@@ -557,6 +557,7 @@ def _groups(book: Casebook, args: argparse.Namespace) -> None:
     for pair, wrong in ((args.not_a_match, True), (args.a_match, False)):
         if pair:
             book.not_a_match(pair[0], pair[1], wrong)
+    from desktop import match_cli
     from detectors.fingerprints import near_duplicates
 
     items = book.items(args.incident)
@@ -588,10 +589,11 @@ def _groups(book: Casebook, args: argparse.Namespace) -> None:
         first = items[group.members[0]]
         _say(f"  item {first.id}: {case_show.plain(first.label)}")
         for n, match in zip(group.members[1:], group.matches, strict=True):
-            near = "the same file" if match.same_bytes else f"distance {match.distance} of 256"
-            _say(f"  item {items[n].id}: {case_show.plain(items[n].label)} ({near})")
+            how = match_cli.how(match.variant, match.same_bytes, match.view_a, match.view_b)
+            _say(f"  item {items[n].id}: {case_show.plain(items[n].label)} (distance {match.distance} of 256; {how})")
     if groups:
-        _say("If two are not the same picture: counterproof case groups FILE --not-a-match ITEM ITEM")
+        name = words.visible(args.file)
+        _say(f"If two are not the same picture: counterproof case groups {name} --not-a-match ITEM ITEM")
 
 
 # Words
