@@ -57,7 +57,7 @@ def add(book: Casebook, incident_id: int, args: argparse.Namespace, adults: Adul
         thumbnails=args.keep_image,
         references=(*args.references, *known),
     )
-    before = {item.id for item in book.items(incident_id)}
+    before = {item.id for item in book.items(incident_id, brief=True)}
     with stop, Scanner(options) as scanner:
         stop.scanner = scanner
         _remember_references(book, incident_id, args, scanner, adults)

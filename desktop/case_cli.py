@@ -481,7 +481,7 @@ def _add(book: Casebook, args: argparse.Namespace) -> int:
 
 
 def _list(book: Casebook, args: argparse.Namespace) -> None:
-    items = book.items(args.incident)
+    items = book.items(args.incident, brief=not args.json)
     counts: dict[int, int] = {}
     for sighting in book.sightings(args.incident):
         if sighting.item_id is not None:
