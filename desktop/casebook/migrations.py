@@ -30,11 +30,11 @@ CREATE TABLE consent (
 CREATE TABLE item (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     incident_id INTEGER NOT NULL REFERENCES incident ON DELETE CASCADE,
-    label TEXT NOT NULL,
+    label TEXT NOT NULL, description TEXT NOT NULL, added_at TEXT NOT NULL,
+    profile TEXT, verdict TEXT, p_synthetic REAL,
     sha256 TEXT, md5 TEXT, pdq TEXT, pdq_quality INTEGER, phash TEXT, hash_note TEXT NOT NULL,
-    views BLOB NOT NULL, media TEXT, profile TEXT, verdict TEXT, p_synthetic REAL,
-    reasons TEXT NOT NULL, intimacy TEXT, findings TEXT NOT NULL,
-    description TEXT NOT NULL, added_at TEXT NOT NULL
+    -- The long ones last, so that lists need not read them.
+    media TEXT, intimacy TEXT, reasons TEXT NOT NULL, views BLOB NOT NULL, findings TEXT NOT NULL
 ) STRICT;
 CREATE INDEX item_incident ON item (incident_id);
 CREATE INDEX item_sha256 ON item (sha256);
