@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop.casebook import custody, database, keys, tables
 from desktop.casebook.custody import Entry
-from desktop.casebook.migrations import migrate
+from desktop.casebook.migrations import is_newest, migrate
 from desktop.casebook.records import (
     AWAITING,
     Answer,
@@ -127,10 +127,10 @@ class Casebook:
             key = unlock(_header(path))
             if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
                 raise database.read_only()
-            db = database.connect(path, key)
+            db, foreign = _connected(path, key)
             try:
                 casebook = cls(path, actor, key, db)
-                casebook.notices = casebook._recover(db)
+                casebook.notices = (*foreign, *casebook._recover(db))
             except BaseException:
                 db.close()
                 raise
@@ -974,6 +974,59 @@ def _registered(path: Path) -> Iterator[None]:
         with _open_lock:
             _open.discard(identity)
         raise
+
+
+def _connected(path: Path, key: keys.Key) -> tuple[Database, list[str]]:
+    """Open the file, with the journal that a killed process left beside it, if the two belong together.
+
+    SQLite would fold any journal into any file of that name: into a backup that was copied over the file since, and
+    ruin it. So the records are checked first with the journal, and without it where they do not hold; where neither
+    holds, the journal is not the cause and stays.
+    """
+    if not database.journal_bytes(path):
+        return database.connect(path, key), []
+    db, aside = _sound(path, key)
+    if db:
+        return db, []
+    db, _ = _sound(path, key)
+    if db is None or aside is None:
+        if aside:
+            database.put_back_journal(path, aside)
+        return database.connect(path, key), []
+    return db, [
+        "The journal that lay beside the casebook belongs to another state of it, and was not taken in. It is kept as "
+        f"{aside.name}."
+    ]
+
+
+def _sound(path: Path, key: keys.Key) -> tuple[Database | None, Path | None]:
+    """The opened file if all of its records hold; otherwise where its journal, now empty, was copied to."""
+    asides: list[Path] = []
+
+    def empty() -> None:
+        if database.journal_bytes(path):
+            asides.append(database.set_aside_journal(path))
+            os.truncate(database.journal_path(path), 0)
+
+    try:
+        with database.guarded():
+            db = database.connect(path, key, empty)
+            try:
+                held = not database.check_records(db)
+                if held and is_newest(db):  # another layout is not ours to read
+                    held = not custody.verify(db)[1] and not tables.check_seals(db)
+            except BaseException:
+                empty()
+                db.close()
+                raise
+            if held:
+                return db, None
+            empty()
+            db.close()
+    except CasebookError as e:
+        if e.code != "casebook_damaged":
+            raise
+    return None, asides[0] if asides else None
 
 
 def _header(path: Path) -> bytes:

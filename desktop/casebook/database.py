@@ -34,8 +34,12 @@ _FRAMES_AT_ONCE = 2048
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _TOOBIG, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 18, 26
 
 
-def connect(path: Path, key: Key) -> Database:
-    """Open the file for this process alone, with every protection on. Raises sqlcipher3 errors: use `guarded`."""
+def connect(path: Path, key: Key, unreadable: Callable[[], None] = lambda: None) -> Database:
+    """Open the file for this process alone, with every protection on. Raises sqlcipher3 errors: use `guarded`.
+
+    `unreadable` is called when the file cannot be read together with the journal beside it, before it is closed, which
+    would fold the journal in.
+    """
     from sqlcipher3 import dbapi2
     from sqlite_utils import Database
 
@@ -57,7 +61,9 @@ def connect(path: Path, key: Key) -> Database:
         db.execute("PRAGMA secure_delete = ON")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA trusted_schema = OFF")
-    except BaseException:
+    except BaseException as e:
+        if _primary(e) in (_CORRUPT, _NOTADB):
+            unreadable()
         connection.close()
         raise
     return db
@@ -94,7 +100,7 @@ def explained(e: Exception) -> CasebookError:
     return CasebookError("bad_record", f"The casebook refused this: {e}.", "Please report this; nothing was changed.")
 
 
-def _primary(e: Exception) -> int:
+def _primary(e: BaseException) -> int:
     """SQLite's primary result code; 0 when there is none."""
     return int(getattr(e, "sqlite_errorcode", None) or 0) & 0xFF
 
@@ -248,13 +254,21 @@ def _weights(pairs: int) -> tuple[tuple[int, int, int, int], tuple[list[int], li
     return (matrix[0], matrix[1], matrix[2], matrix[3]), (weights[0], weights[1])
 
 
+def put_back_journal(path: Path, aside: Path) -> None:
+    """Undo `set_aside_journal`, of a file that is closed."""
+    aside.replace(journal_path(path))
+    sync_folder(path.parent)
+
+
 def set_aside_journal(path: Path) -> Path:
-    """Keep a copy of a damaged journal beside the casebook, under a name that is free. It is encrypted like it."""
+    """Copy a journal beside the casebook, under a name that is free, and return that. It is encrypted like it."""
     import shutil
 
-    aside = next(p for i in range(1, 1000) if not (p := path.with_name(f"{path.name}-damaged-journal-{i}")).exists())
+    names = (path.with_name(f"{path.name}-damaged-journal-{i}") for i in range(1, 1000))
+    aside = next(name for name in names if not name.exists())
     with open(journal_path(path), "rb") as source, os.fdopen(_new_file(aside), "wb") as target:
         shutil.copyfileobj(source, target)
+        target.flush()
         _sync(target.fileno())
     return aside
 
@@ -311,10 +325,16 @@ def check_pages(db: Database, size: int, whole: bool = False) -> list[str]:
     problems = [str(row[0]) for row in db.execute("PRAGMA cipher_integrity_check")]
     if size % PAGE_BYTES:
         problems.append(f"the file has {size % PAGE_BYTES} bytes beyond its last page")
+    return problems + check_records(db, whole)
+
+
+def check_records(db: Database, whole: bool = False) -> list[str]:
+    """The same without the seals of pages: what is read here comes from the file and its journal together."""
     structure = db.execute("PRAGMA integrity_check" if whole else "PRAGMA quick_check").fetchall()
-    problems += [str(row[0]) for row in structure if row[0] != "ok"]
-    problems += [f"a record of {row[0]} refers to a missing one" for row in db.execute("PRAGMA foreign_key_check")]
-    return problems
+    problems = [str(row[0]) for row in structure if row[0] != "ok"]
+    return problems + [
+        f"a record of {row[0]} refers to a missing one" for row in db.execute("PRAGMA foreign_key_check")
+    ]
 
 
 # Whole copies

@@ -169,6 +169,11 @@ def migrate(db: Database, steps: tuple[Callable[[Database], None], ...] = STEPS)
             db.execute(f"PRAGMA user_version = {number + 1}")
 
 
+def is_newest(db: Database) -> bool:
+    """Whether a casebook has the newest layout."""
+    return bool(db.execute("PRAGMA user_version").fetchone()[0] == len(STEPS))
+
+
 def _statements(script: str) -> list[str]:
     """The statements of a script; a trigger's body stays whole. Each ends with a semicolon at the end of a line."""
     from sqlite3 import complete_statement

@@ -426,6 +426,46 @@ def test_an_unfinished_change_is_no_damage(path: Path) -> None:
         assert casebook.verify().ok
 
 
+@pytest.mark.parametrize("key", ["the same key", "another key"])
+def test_a_journal_of_another_state_does_not_ruin_a_restored_backup(path: Path, key: str) -> None:
+    """SQLite would fold any journal into any file of that name."""
+    made(path)
+    with opened(path) as casebook:
+        casebook.backup(path.with_name("backup"))
+        if key == "another key":
+            casebook.change_passphrase("another set of words")
+            casebook.change_passphrase(PASSPHRASE)
+        for number in range(40):
+            casebook.add_note(1, f"later {number} " * 50)
+    killed(path, "casebook.add_note(1, 'in the journal'); casebook.delete_item(2); casebook.add_note(1, 'last')")
+    journal = database.journal_path(path).read_bytes()
+    backup = path.with_name("backup").read_bytes()
+    path.write_bytes(backup)
+    with opened(path) as casebook:
+        assert "another state" in casebook.notices[0]
+        assert [n.text for n in casebook.notes()] == ["a note to keep"]
+        assert len(casebook.items()) == 2
+        assert casebook.verify().ok
+    assert path.read_bytes() == backup
+    assert path.with_name(path.name + "-damaged-journal-1").read_bytes() == journal
+    assert sorted(p.name for p in path.parent.iterdir()) == ["backup", path.name, path.name + "-damaged-journal-1"]
+    with opened(path) as casebook:
+        assert casebook.notices == ()
+
+
+def test_a_journal_is_taken_in_where_the_log_was_tampered_with_before(path: Path) -> None:
+    made(path)
+    db = database.connect(path, keys.key_from_passphrase(PASSPHRASE, path.read_bytes()[:16]))
+    db.execute("UPDATE log SET actor = 'somebody else' WHERE seq = 2")
+    db.close()
+    killed(path, "casebook.add_note(1, 'in the journal')")
+    with opened(path) as casebook:
+        assert casebook.notices == ()
+        assert len(casebook.notes()) == 2
+        assert casebook.verify().problems == ("Row 2 of the custody log was changed.",)
+    assert os.listdir(path.parent) == [path.name]
+
+
 # Copies
 
 
