@@ -47,11 +47,11 @@ def test_equal_from_the_same_pixels(shared: Path) -> None:
 
 
 def test_large_files_stay_within_the_published_distance(shared: Path) -> None:
-    """Enlarged to 641 to 2,400 px and once to 4,600, where JPEG is decoded at half its size."""
+    """Enlarged to 641 to 1,800 px and once to 4,600, where JPEG is decoded at half its size."""
     draw, distances = np.random.default_rng(6), []
-    for number, path in enumerate(list(photographs(shared))[::6]):
+    for number, path in enumerate(list(photographs(shared))[::12]):
         with Image.open(path) as image:
-            side = 4600 if number == 0 else draw.integers(641, 2400)
+            side = 4600 if number == 0 else draw.integers(641, 1800)
             size = tuple(round(s * side / max(image.size)) for s in image.size)
             large = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)  # type: ignore[arg-type]
         out = io.BytesIO()
@@ -61,7 +61,7 @@ def test_large_files_stay_within_the_published_distance(shared: Path) -> None:
             full = reference(np.asarray(image.convert("RGB")))
         if full[1] >= PUBLISHED_QUALITY:
             distances.append(hamming(ours[0], full[0]))
-    assert len(distances) >= 30
+    assert len(distances) >= 20
     assert max(distances) <= PUBLISHED_DISTANCE
     assert np.mean(distances) < 1
 
