@@ -188,6 +188,12 @@ def _add_arguments(add: argparse.ArgumentParser) -> None:
     add.add_argument("--url", default="", metavar="URL", help="where it was seen")
     _seen_arguments(add)
     add.add_argument(
+        "--sightings",
+        metavar="CSV",
+        help="add the files of a table, each with where it was seen: a header with file, url, platform, handle, "
+        "seen_at, how, by, note; files are given from the table’s own folder, and the options below fill what is empty",
+    )
+    add.add_argument(
         "--label", default="", metavar="TEXT", help="what to call it (the file’s name, without its folder)"
     )
     add.add_argument("--description", default="", metavar="TEXT", help="in words, so that nobody needs to look again")
@@ -438,17 +444,19 @@ def _all_adults(args: argparse.Namespace) -> bool:
     if args.adults is not None:
         return True
     age_gate.show_where_to_turn(args.country)
-    if not args.url and not args.handle:
+    from desktop import case_add
+
+    places, table = case_add.places(args)
+    places += [row for rows in table.values() for row in rows]
+    if not places:
         name = words.visible(args.file)
         _tell(f"To record where it was seen, as text only: counterproof case sighting {name} URL --maybe-minor")
         return False
-    from desktop.case_add import sighting_fields
-
     with _opened(args) as book:
         incident = _one(book, args)
-        seen = book.add_sighting(incident.id, args.url, maybe_minor=True, **sighting_fields(args))
+        seen = [asdict(book.add_sighting(incident.id, maybe_minor=True, **place)) for place in places]
     if args.json:
-        _json({"sighting": asdict(seen)})
+        _json({"sightings": seen})
     _tell("Recorded where it was seen, as text only. No picture was opened.")
     return False
 
@@ -456,7 +464,7 @@ def _all_adults(args: argparse.Namespace) -> bool:
 def _add(book: Casebook, args: argparse.Namespace) -> int:
     from desktop import case_add
 
-    if not args.paths:
+    if not args.paths and not args.sightings:
         raise CounterproofError("nothing_to_add", "No file was named.", "Name files or folders after the casebook.")
     done = case_add.add(book, _one(book, args).id, args, args.adults)
     n, known, failed = len(done.added), len(done.already), len(done.not_added)

@@ -180,7 +180,7 @@ def test_where_someone_may_be_under_18_only_text_is_recorded(
     monkeypatch.setattr(case_add, "find_inputs", opened)
     monkeypatch.setattr(case_add, "listed", opened)
     seen = ["--url", "https://example.org/1", "--handle", "@x", "--seen-at", "2026-07-01 12:00"]
-    found = case.json("add", picture, "--age", age, *seen, code=1)["sighting"]
+    (found,) = case.json("add", picture, "--age", age, *seen, code=1)["sightings"]
     assert (found["url"], found["handle"], found["maybe_minor"]) == ("https://example.org/1", "@x", True)
     assert found["item_id"] is None
     assert found["seen_at"] == "2026-07-01T12:00:00+01:00"
@@ -215,6 +215,55 @@ def test_add_records_each_picture_once_and_where_it_was_seen_each_time(case: Cas
         assert not any(i.has_image for i in book.items())
         assert all(i.views for i in book.items())
     assert all(o.cache is None for o in MadeUpScanner.options), "a case leaves nothing in the cache"
+
+
+def test_a_table_says_where_each_file_was_seen(case: Case) -> None:
+    folder = case.folder / "in"
+    folder.mkdir()
+    for name in ("a.jpg", "b, c.jpg"):
+        (folder / name).write_bytes(name.encode())
+    table = folder / "list.csv"
+    table.write_text(
+        "\ufefffile,url,handle,seen_at\na.jpg,https://example.org/1,@x,2026-07-01 12:00\n"
+        '"b, c.jpg",https://example.org/2,,\na.jpg,https://example.org/3,@y,\n',
+        encoding="utf-8",
+    )
+    case("add", "--sightings", table, "--platform", "X", "--age", "minor", code=1)
+    assert MadeUpScanner.options == []
+    assert [s["maybe_minor"] for s in case.json("sighting")["sightings"]] == [True] * 3
+    for _ in range(2):  # the second time adds nothing
+        case("add", "--sightings", table, "--time-zone", "Europe/Paris", "--age", "adults")
+        seen = [s for s in case.json("sighting")["sightings"] if not s["maybe_minor"]]
+        places = sorted((s["item_id"], s["url"][-1], s["handle"]) for s in seen)
+        assert places == [(1, "1", "@x"), (1, "3", "@y"), (2, "2", "")]
+    assert next(s["seen_at"] for s in seen if s["url"].endswith("1")) == "2026-07-01T12:00:00+02:00"
+    assert [i["label"] for i in case.json("list")["items"]] == ["a.jpg", "b, c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("url\nhttps://example.org\n", "column file"),
+        ("file,link\na.jpg,https://example.org\n", "called link"),
+        ("file,url\n,https://example.org\n", "line 2 names no file"),
+        ("file,url\na.jpg,https://example.org,more\n", "line 2"),
+        ("file,seen_at\na.jpg,yesterday\n", "not a time"),
+        ('file,url\n"a.jpg,https://example.org\n', "line"),
+        ("file\n", "no rows"),
+        ("", "column file"),
+    ],
+)
+def test_a_malformed_table_adds_nothing(case: Case, text: str, why: str) -> None:
+    case.picture("a.jpg", b"a")
+    case("add", "--sightings", case.picture("list.csv", text.encode()), "--age", "adults", code=1)
+    assert why in case.err
+    assert MadeUpScanner.options == []
+
+
+def test_a_wrong_time_is_said_before_anything_is_added(case: Case) -> None:
+    for wrong in (["--seen-at", "yesterday"], ["--url", "https://example.org", "--time-zone", "Mars/Olympus"]):
+        case("add", case.picture("a.jpg", b"a"), "--age", "adults", *wrong, code=1)
+    assert case.json("list")["items"] == []
 
 
 def test_add_says_what_a_new_item_is_a_copy_of(case: Case) -> None:
