@@ -52,8 +52,8 @@ def add(book: Casebook, incident_id: int, args: argparse.Namespace, adults: Adul
 
 
 def places(args: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
-    """Where the files of `args.paths` were seen, by the options, and where those of the `--sightings` table were: arguments
-    of `Casebook.add_sighting`. Raises CounterproofError when a time or the table is malformed."""
+    """Where the files of `args.paths` were seen, by the options, and where those of the table were: arguments of
+    `Casebook.add_sighting`. Raises CounterproofError when a time or the table is malformed."""
     fields = {"url": args.url, **sighting_fields(args)}
     said = any((args.url, args.platform, args.handle, args.seen_at)) and (args.paths or not args.sightings)
     return [fields] if said else [], read_table(args.sightings, args) if args.sightings else {}
