@@ -272,7 +272,7 @@ class IncidentForm(CaseForm):
         return "" if self.title.text().strip() else translate("incident", "Please give it a name; any will do.")
 
     def worth_keeping(self) -> bool:
-        return self._incident is not None or bool(self.title.text().strip())
+        return bool(self.title.text().strip())
 
     def job(self) -> Job:
         fields = {
@@ -378,7 +378,6 @@ class WordsForm(CaseForm):
     def __init__(self, parent: QWidget, title: str, intro: str, text: str, make: Callable[[str], Job]) -> None:
         super().__init__(parent, title, intro)
         self._make = make
-        self._before = text
         self.words = self.text(translate("form", "&Text:"), text, lines=7)
         self.words.setFocus()
         fit(self, self.body, 500)
@@ -387,7 +386,7 @@ class WordsForm(CaseForm):
         return "" if self.words.toPlainText().strip() else translate("form", "There is nothing to save yet.")
 
     def worth_keeping(self) -> bool:
-        return bool(self.words.toPlainText().strip()) and self.words.toPlainText() != self._before
+        return bool(self.words.toPlainText().strip())
 
     def job(self) -> Job:
         return self._make(self.words.toPlainText().strip())

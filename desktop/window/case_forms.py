@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QDate, QDateTime, Qt, QTimeZone, Signal
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -46,6 +46,7 @@ class CaseForm(QDialog):
     def __init__(self, parent: QWidget, title: str, intro: str = "", save: str = "") -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
+        self._changed = False
         self.form = QFormLayout()
         self.form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -80,8 +81,21 @@ class CaseForm(QDialog):
         return False
 
     def unsaved(self) -> bool:
-        """Whether a lock must save this form: it is open, complete, worth keeping, and not just being saved."""
-        return self.isVisible() and self.save.isEnabled() and self.worth_keeping() and not self.missing()
+        """Whether a lock must save this form: it was changed, is complete, worth keeping, and not just being saved."""
+        open_and_changed = self.isVisible() and self.save.isEnabled() and self._changed
+        return open_and_changed and self.worth_keeping() and not self.missing()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.unsaved():
+            # Esc twice leaves at once: the first of the two must not throw away what the second will save.
+            self.show_problem(
+                translate(
+                    "form",
+                    "What you wrote is still here. “Cancel” drops it. Esc once more closes Counterproof, and saves it.",
+                )
+            )
+            return
+        super().keyPressEvent(event)
 
     def busy(self, busy: bool) -> None:
         """While it is being saved, it cannot be saved again."""
@@ -104,6 +118,7 @@ class CaseForm(QDialog):
             field.setAccessibleDescription(hint)
             field.setToolTip(hint)
         self.form.addRow(words, field)
+        self._watch(field)
 
     def line(self, label: str, text: str = "", hint: str = "") -> QLineEdit:
         """A field for one line of text."""
@@ -133,6 +148,18 @@ class CaseForm(QDialog):
         self.row(label, field)
         return field
 
+    def _watch(self, field: QWidget) -> None:
+        """Notes when a field is changed after it was filled for the first time."""
+        if isinstance(field, QLineEdit | QPlainTextEdit):
+            field.textChanged.connect(self._note_change)
+        elif isinstance(field, QComboBox):
+            field.currentTextChanged.connect(self._note_change)
+        elif isinstance(field, DayField | MomentField):
+            field.changed.connect(self._note_change)
+
+    def _note_change(self) -> None:
+        self._changed = True
+
     def _save(self) -> None:
         problem = self.missing()
         self.show_problem(problem)
@@ -143,6 +170,8 @@ class CaseForm(QDialog):
 
 class DayField(QWidget):
     """A day that may be unknown: a tick box and a date."""
+
+    changed = Signal()
 
     def __init__(self, parent: QWidget, name: str, day: datetime.date | None, suggested: datetime.date) -> None:
         super().__init__(parent)
@@ -156,6 +185,8 @@ class DayField(QWidget):
         self.date.setAccessibleName(name)
         self.date.setEnabled(day is not None)
         self.known.toggled.connect(self.date.setEnabled)
+        self.known.toggled.connect(lambda _known: self.changed.emit())
+        self.date.dateChanged.connect(lambda _date: self.changed.emit())
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.known)
@@ -173,6 +204,8 @@ class DayField(QWidget):
 
 class MomentField(QWidget):
     """A date and time on the clock of a time zone."""
+
+    changed = Signal()
 
     def __init__(self, parent: QWidget, name: str) -> None:
         super().__init__(parent)
@@ -192,6 +225,8 @@ class MomentField(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.time, 1)
         layout.addWidget(self.zone)
+        self.time.dateTimeChanged.connect(lambda _time: self.changed.emit())
+        self.zone.currentTextChanged.connect(lambda _zone: self.changed.emit())
         self.setFocusProxy(self.time)
 
     def value(self) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ import datetime
 import zoneinfo
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from desktop.casebook.records import (
     AWAITING,
@@ -34,7 +34,7 @@ from detectors.verdict import Band
 class Contents:
     """What the sidebar shows: one incident of the casebook, and which others there are. `incident` None: none yet.
 
-    `items` are without their fingerprints and findings; `seen` counts the sightings of each; `text_only` are sightings
+    `items` are in brief; `seen` counts the sightings of each; `text_only` are sightings
     that have no item.
     """
 
@@ -70,16 +70,11 @@ def load(book: Book, incident_id: int | None) -> Contents:
         incidents=incidents,
         incident=incident,
         consents=book.consents(incident.id),
-        items=[_light(item) for item in book.items(incident.id)],
+        items=book.items(incident.id, brief=True),
         seen=Counter(s.item_id for s in sightings if s.item_id is not None),
         text_only=[s for s in sightings if s.item_id is None],
         requests=ordered(book.requests(incident.id)),
     )
-
-
-def _light(item: Item) -> Item:
-    """An item without what the sidebar does not show: of thousands of items it would make the window slow."""
-    return replace(item, hashes=None, views=(), media=None, reasons=(), findings=(), intimacy=None)
 
 
 def load_alikes(book: Book, incident_id: int) -> LookAlikes:

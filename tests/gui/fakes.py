@@ -365,7 +365,7 @@ class FakeCasebook:
     def find_items(self, sha256: str) -> list[Item]:
         return [i for i in self._of("item") if f"{i.label} {sha256}" == f"again.jpg {sha256}"]
 
-    def items(self, incident_id: int) -> list[Item]:
+    def items(self, incident_id: int, *, brief: bool = False) -> list[Item]:
         return self._of("item", incident_id=incident_id)
 
     def item(self, item_id: int) -> Item:

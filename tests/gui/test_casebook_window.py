@@ -662,10 +662,25 @@ def test_quick_exit_saves_what_is_half_written_too(opened: MainWindow, store: Fa
     note = shown(opened, WordsForm)
     note.words.setPlainText("Begun, then somebody came in.")
     QTest.keyClick(note.words, Qt.Key.Key_Escape)
-    QTest.keyClick(opened, Qt.Key.Key_Escape)
+    assert note.isVisible()
+    assert "still here" in note.problem_text.text()
+    QTest.keyClick(note.words, Qt.Key.Key_Escape)
     assert not opened.isVisible()
     book = store.books[PATH]
     qtbot.waitUntil(lambda: book.closed)
+    assert [n.text for n in book.notes()][-1] == "Begun, then somebody came in."
+
+
+def test_a_form_in_which_nothing_was_changed_goes_with_one_escape(opened: MainWindow, store: FakeStore) -> None:
+    opened.case.edit_incident()
+    form = shown(opened, IncidentForm)
+    QTest.keyClick(form.title, Qt.Key.Key_Escape)
+    assert gone(form)
+    opened.case.edit_incident()
+    before = store.books[PATH].rows["incident"].copy()
+    opened.case.lock()
+    opened.cases.end()
+    assert store.books[PATH].rows["incident"] == before, "nor is it saved again at a lock"
 
 
 def test_an_answer_that_comes_after_the_lock_does_not_reach_the_screen(
