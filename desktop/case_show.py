@@ -164,9 +164,20 @@ def sighting_line(sighting: Sighting) -> str:
     if sighting.maybe_minor:
         about = "text only, because someone may be under 18"
     text = plain(", ".join(filter(None, parts)))
-    zone = f" ({sighting.time_zone})" if sighting.time_zone else ""
+    there = _there(sighting.seen_at, sighting.time_zone)
+    zone = f" ({there} in {plain(sighting.time_zone)})" if there not in ("", local(sighting.seen_at)[:16]) else ""
     note = f". {plain(sighting.note)}" if sighting.note else ""
     return f"{sighting.id:>5}  {local(sighting.seen_at)}{zone}: {text} [{about}]{note}"
+
+
+def _there(at: str, zone: str) -> str:
+    """The time in another zone; empty where that zone is not known here."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return f"{datetime.fromisoformat(at).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ""
 
 
 def request_lines(request: Request, answers: Sequence[Answer] = ()) -> Iterator[str]:

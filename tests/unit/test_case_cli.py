@@ -237,6 +237,7 @@ def test_a_table_says_where_each_file_was_seen(case: Case) -> None:
         places = sorted((s["item_id"], s["url"][-1], s["handle"]) for s in seen)
         assert places == [(1, "1", "@x"), (1, "3", "@y"), (2, "2", "")]
     assert next(s["seen_at"] for s in seen if s["url"].endswith("1")) == "2026-07-01T12:00:00+02:00"
+    assert "2026-07-01 11:00 +01:00 (2026-07-01 12:00 in Europe/Paris): https://example.org/1" in case("sighting")
     assert [i["label"] for i in case.json("list")["items"]] == ["a.jpg", "b, c.jpg"]
 
 
