@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,8 @@ from desktop import words
 from detectors.errors import CounterproofError
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from desktop.casebook.records import Answer, Consent, Incident, Item, LogRow, Overview, Request, Sighting
 
 _ZONE_FOLDER = "zoneinfo/"
@@ -40,13 +43,21 @@ def now() -> str:
 
 def local_zone() -> str:
     """The IANA name of this computer's time zone, or UTC where it cannot be told."""
-    if name := os.environ.get("TZ", "").removeprefix(":"):
-        return name
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if not name:
+        with contextlib.suppress(OSError):
+            name = os.readlink("/etc/localtime").partition(_ZONE_FOLDER)[2]
+    return name if name and _zone(name) else "UTC"
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """The time zone of an IANA name, or None where there is none."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
-        _, found, name = os.readlink("/etc/localtime").partition(_ZONE_FOLDER)
-    except OSError:
-        return "UTC"
-    return name if found else "UTC"
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def moment(text: str, zone: str, end_of_day: bool = False) -> str:
@@ -55,18 +66,15 @@ def moment(text: str, zone: str, end_of_day: bool = False) -> str:
     Without an offset it is a time in `zone` (IANA). A date alone is its first minute, or with `end_of_day` its last.
     Raises CounterproofError when it is no time or no zone.
     """
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
     if text == "now":
         return now()
-    try:
-        where = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as e:
+    where = _zone(zone)
+    if where is None:
         raise CounterproofError(
             "unknown_time_zone",
             f"There is no time zone called {words.visible(zone)}.",
             "Give a name such as Europe/London or America/Mexico_City.",
-        ) from e
+        )
     try:
         found = datetime.fromisoformat(text)
     except ValueError as e:
@@ -170,14 +178,10 @@ def sighting_line(sighting: Sighting) -> str:
     return f"{sighting.id:>5}  {local(sighting.seen_at)}{zone}: {text} [{about}]{note}"
 
 
-def _there(at: str, zone: str) -> str:
+def _there(at: str, name: str) -> str:
     """The time in another zone; empty where that zone is not known here."""
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return f"{datetime.fromisoformat(at).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ""
+    zone = _zone(name)
+    return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M}" if zone else ""
 
 
 def request_lines(request: Request, answers: Sequence[Answer] = ()) -> Iterator[str]:

@@ -501,3 +501,5 @@ def test_times_are_shown_in_the_local_zone_with_its_offset() -> None:
         assert case_show.due("7d", "UTC", "2026-11-24T12:00:00+00:00") == "2026-12-01T12:00:00+00:00"
         soon = datetime.fromisoformat(case_show.due("1h", "UTC", None)) - datetime.fromisoformat(case_show.now())
         assert timedelta(minutes=59) < soon <= timedelta(hours=1)
+    with in_zone("CET-1CEST"):  # a rule, and no name of a place
+        assert case_show.local_zone() == "UTC"
