@@ -31,6 +31,7 @@ were compared with; the distance counts the bits of 256 in which the fingerprint
 examples:
   counterproof group folder
   counterproof group folder --json groups.json
+  counterproof group folder --hashes hashes.csv
 """
 _MATCH_EPILOG = """\
 A list holds one PDQ a line, or is a CSV or JSON; docs/matching.md describes the forms. A list holds the fingerprint of
@@ -82,6 +83,9 @@ def arguments(verbs: Any) -> None:
         epilog=_MATCH_EPILOG + _STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    group.add_argument(
+        "--hashes", metavar="FILE", help="write the fingerprints as a hash list: one PDQ a line for FILE.txt, else CSV"
+    )
     match.add_argument("--against", required=True, metavar="LIST", help="the file with the hash list")
     for verb in (group, match):
         verb.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, patterns; - reads a list of files")
@@ -101,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         if args.json not in (None, "-"):
             check_replaceable(args.json, (b'{"schema":"counterproof.',))
+        if hashes := getattr(args, "hashes", None):
+            check_replaceable(hashes, (b"sha256,pdq,", _first_hash(hashes)))
         against = _list(args) if args.verb == "match" else None
         files, stopped = _fingerprinted(args)
         if not files and not stopped:
@@ -148,7 +154,8 @@ def _fingerprinted(args: argparse.Namespace) -> tuple[list[Fingerprinted], bool]
     cache = Cache(default_path()) if chosen.cache and not args.no_cache else None
     if cache is not None and cache.notice:
         _say(cache.notice)
-    skip = {os.path.realpath(p) for p in (args.json, getattr(args, "against", None)) if p not in (None, "-")}
+    own = (args.json, getattr(args, "against", None), getattr(args, "hashes", None))
+    skip = {os.path.realpath(p) for p in own if p not in (None, "-")}
     options = ScanOptions(jobs=args.jobs or chosen.jobs or cores(), limits=chosen.limits, cache=cache, added=())
     progress = _Progress(args.quiet)
     try:
@@ -186,6 +193,8 @@ def _report(args: argparse.Namespace, files: list[Fingerprinted], against: HashL
             },
             "matches": [_match_json(files, against, m) for m in found],
         }
+    if getattr(args, "hashes", None):
+        _write_hashes(args.hashes, files, args.quiet)
     if args.json:
         _write_json(args.json, record)
     if args.json == "-":
@@ -402,6 +411,58 @@ def _write_json(path: str, record: Mapping[str, Any]) -> None:
         out.write(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n")
     finally:
         out.close()
+
+
+def _first_hash(path: str) -> bytes:
+    """The first line of a list of PDQs that is there already; for anything else what no file begins with."""
+    from detectors.report import is_pdq
+
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+    except OSError:
+        head = b""
+    return head if is_pdq(head.decode("ascii", "replace")) else b"\0" * 65
+
+
+def _write_hashes(path: str, files: Sequence[Fingerprinted], quiet: bool) -> None:
+    """Each different file's fingerprints as a hash list, without its name. Raises OutputError."""
+    import io
+    from datetime import UTC, datetime
+
+    from desktop.output.writer import LineFile
+    from detectors.fingerprints import hash_lists
+    from detectors.fingerprints.pdq import RELIABLE_QUALITY
+
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    entries = {
+        h.sha256: hash_lists.Entry(
+            h.pdq if h.pdq and (h.pdq_quality or 0) >= RELIABLE_QUALITY else "",
+            h.sha256,
+            h.md5,
+            pdq_quality=h.pdq_quality,
+            media_type=m.format,
+            width=m.width,
+            height=m.height,
+            created_utc=now,
+        )
+        for f in files
+        if (h := f.hashes) is not None and (m := f.media) is not None
+    }
+    text, left_out = io.StringIO(), 0
+    if path.lower().endswith(".txt"):
+        left_out = hash_lists.write_plain(entries.values(), text)
+    else:
+        hash_lists.write_csv(entries.values(), text)
+    out = LineFile(path)
+    try:
+        out.write(text.getvalue().encode("ascii"))
+    finally:
+        out.close()
+    if left_out:
+        _say(f"{words.count(left_out, 'file has', 'files have')} no reliable PDQ and cannot be on such a list.")
+    if not quiet:
+        _say(f"Written: {words.visible(path)}. A picture can be partly guessed from its PDQ: keep the list as private.")
 
 
 def _say(text: str) -> None:

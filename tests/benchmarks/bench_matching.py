@@ -301,7 +301,7 @@ def strangers(folder: Path, half: str, count: int, seed: int, listing: str | Non
 
 def folder_of(folder: Path, count: int, seed: int) -> None:
     """How long grouping takes for a folder of `count` pictures: real views, shaken until they are strangers."""
-    _, pictures = all_hashed(photographs(folder, "all")[::6])
+    _, pictures = all_hashed(photographs(folder, "all")[::24])
     draw, many = np.random.default_rng(seed), []
     for number in range(count):
         base = pictures[number % len(pictures)]

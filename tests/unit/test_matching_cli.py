@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from desktop.cli import DONE, SOME_NOT, USAGE, main
+from detectors.fingerprints import hash_lists
 
 
 @pytest.fixture
@@ -58,6 +59,28 @@ def test_group_as_json(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["group", str(folder), "--json", str(out)]) == SOME_NOT
     assert json.loads(out.read_text())["groups"] == record["groups"]
     assert out.stat().st_mode & 0o077 == 0
+
+
+def test_a_list_is_written_and_read_again(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("hashes.csv", "hashes.txt"):
+        assert main(["group", str(folder), "--hashes", str(tmp_path / name), "--quiet"]) == DONE
+    err = capsys.readouterr().err
+    assert "1 file has no reliable PDQ and cannot be on such a list." in err
+    for name, count in (("hashes.csv", 5), ("hashes.txt", 4)):
+        path = tmp_path / name
+        assert path.stat().st_mode & 0o077 == 0
+        assert len(hash_lists.read(str(path)).entries) == count
+        assert str(folder) not in path.read_text()
+        assert main(["match", str(folder), "--against", str(path), "--json", "-"]) == DONE
+        found = json.loads(capsys.readouterr().out)["matches"]
+        assert len({m["path"] for m in found}) == count
+    letter = tmp_path / "letter.txt"
+    letter.write_text("a letter")
+    for kept in (folder / "a.jpg", letter):
+        before = kept.read_bytes()
+        assert main(["group", str(folder), "--hashes", str(kept)]) == USAGE
+        assert kept.read_bytes() == before
+    assert main(["group", str(folder), "--hashes", str(tmp_path / "hashes.txt")]) == DONE
 
 
 def test_match_against_a_list(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
