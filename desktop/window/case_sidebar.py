@@ -65,7 +65,7 @@ class CaseSidebar(QWidget):
         self.pages.addWidget(self._open_page())
         layout = QVBoxLayout(self)
         layout.addWidget(self.pages)
-        self.setMinimumWidth(230)
+        self.setMinimumWidth(200)
         self._filling = False
         self._entries: dict[tuple[What, int], QTreeWidgetItem] = {}
         self.show_state(CaseState.CLOSED)

@@ -319,6 +319,8 @@ class PairWindow(QDialog):
         self.tree.currentItemChanged.connect(self._chosen)
         self.pictures = PairPictures(self)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        # As the line in the picture moves, whichever way the language is written.
+        self.slider.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         self.slider.setRange(0, STEPS)
         self.slider.setValue(STEPS // 2)
         self.slider.setPageStep(STEP * 2)
@@ -455,16 +457,16 @@ def turned(image: QImage, variant: str) -> QImage:
     """The first picture, turned as `variant` (one of `search.VARIANTS`) says, so that it lies as the second does."""
     degrees = {
         "turned_180": 180,
-        "turned_left": 90,
-        "turned_right": -90,
+        "turned_left": -90,
+        "turned_right": 90,
         "turned_left_mirrored": -90,
         "turned_right_mirrored": 90,
     }
     across, down = {
         "mirrored": (-1, 1),
         "upside_down_mirrored": (1, -1),
-        "turned_left_mirrored": (1, -1),
-        "turned_right_mirrored": (1, -1),
+        "turned_left_mirrored": (-1, 1),
+        "turned_right_mirrored": (-1, 1),
     }.get(variant, (1, 1))
     # One after the other: each alone moves pixels without mixing them.
     image = image.transformed(QTransform().rotate(degrees.get(variant, 0)))
