@@ -659,6 +659,12 @@ def _request(book: Casebook, args: argparse.Namespace) -> int:
     sent = case_show.moment(args.sent_at, zone) if args.sent_at else None
     state = RequestState(args.state) if args.state else RequestState.SENT if sent else None
     if args.update is not None:
+        if args.to or args.item or args.sighting or args.basis:
+            raise CounterproofError(
+                "not_changed",
+                "To whom a request went, on what basis and about what cannot be changed afterwards. Nothing was changed.",
+                "Record it as another request, and set this one to withdrawn with --state withdrawn.",
+            )
         before = book.request(args.update)
         due = case_show.due(args.due, zone, sent or before.sent_at) if args.due else None
         if not args.state and before.state is not RequestState.DRAFT:

@@ -366,6 +366,9 @@ def test_requests_and_answers(case: Case) -> None:
     assert case.json("request", "--update", 1, "--due", "2026-07-04")["request"]["due_at"].startswith(
         "2026-07-04T23:59:59"
     )
+    case("request", "--update", 1, "--to", "Y", "--channel", "e-mail", code=1)
+    assert "cannot be changed" in case.err
+    assert case.json("request")["requests"][0]["channel"] == "form"
     with case.book() as book:
         assert [r.id for r in book.due()] == [1]
     assert "X (request 1) should have answered by 2026-07-04 23:59 +01:00." in case("open")
