@@ -662,7 +662,7 @@ def _request(book: Casebook, args: argparse.Namespace) -> int:
         if args.to or args.item or args.sighting or args.basis:
             raise CounterproofError(
                 "not_changed",
-                "To whom a request went, on what basis and about what cannot be changed afterwards. Nothing was changed.",
+                "To whom a request went, on what basis and about what cannot be changed. It is as it was.",
                 "Record it as another request, and set this one to withdrawn with --state withdrawn.",
             )
         before = book.request(args.update)
