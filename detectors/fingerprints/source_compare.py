@@ -32,7 +32,7 @@ _NOISE = 9.0  # grey levels squared: variance that is not texture
 _TEXTURED = 30.0  # the same: from here on a cell has texture that can agree or not
 _WEIGHED = 60.0  # the same: from here on the correlation alone decides
 _AGREES, _SPAN = 0.62, 0.2  # correlation at which a cell is neither kept nor altered, and how far to certainty
-_TONE, _TONE_SPAN = 20.0, 12.0  # the same for colours, in levels
+_TONE, _TONE_SPAN = 26.0, 12.0  # the same for colours, in levels
 _STRONG = 0.45  # an altered area has cells this clear, or it is noise
 _MOST_REGIONS = 8
 _LITTLE = 0.1  # where less of the picture than this is kept and has texture, it matters whether a face is in it
@@ -245,10 +245,14 @@ def _off_colour(photo: Floats, picture: Floats, agree: Mask) -> tuple[Floats, fl
         pull = np.diag([0.01, 1, 1, 1, 1]) * len(best) * 0.5  # towards no change, where colours do not tell
         left = terms[best].T @ terms[best] + pull
         change = np.linalg.solve(left, terms[best].T @ y[best] + pull @ unchanged)
-        off = np.abs(terms @ change - y).max(1)
+        off = np.abs(np.clip(terms @ change, 0, 255) - y).max(1)
         best = chosen[off[chosen] < max(8.0, 2 * float(np.median(off[chosen])))]
         if len(best) < 20:
             break
+    # What is blown out or drowned in either has lost its colour, and tells half as much.
+    lost = np.maximum(x, y).max(1) > 245
+    lost |= np.minimum(x, y).min(1) < 10
+    off = np.where(lost, off / 2, off)
     return off.reshape(rows, columns).astype(np.float32), float(np.median(off[chosen]))
 
 

@@ -409,6 +409,22 @@ def measure_strangers(photos: Sequence[Photo], sources: sm.Sources, jobs: int) -
     print(f"pictures without a source in the folder: {sum(hits)} of {len(hits)} matched")
 
 
+def measure_folder(own: Sequence[Photo], others: Sequence[Photo], bases: int, jobs: int) -> None:
+    """What a scan does against a folder of `own` photos; what is put into edited pictures is from `others`."""
+    print(f"{len(own)} reference photos from {len({p.group for p in own})} sources", flush=True)
+    started = time.perf_counter()
+    sources = sm.Sources([str(images() / p.file) for p in own], Limits(), jobs, 1)
+    try:
+        for problem in sources.read():
+            print(f"  left out: {problem.path}: {problem.error and problem.error.message}")
+        each = (time.perf_counter() - started) * 1000 / len(own)
+        print(f"reading the references: {each:.0f} ms each, {jobs} at a time", flush=True)
+        measure_edits(own, others, sources, bases, jobs)
+        measure_strangers(others, sources, jobs)
+    finally:
+        sources.close()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--half", choices=("dev", "test"), default="test")
@@ -423,25 +439,11 @@ def main() -> int:
     decode.init()
     if wanted.dfdc:
         measure_video_frames(wanted.dfdc, wanted.jobs)
-    if not wanted.bases and not wanted.pairs:
-        return 0
     photos = list(photographs(wanted.half, wanted.references + wanted.strangers))
-    own, others = photos[: wanted.references], photos[wanted.references :]
-    print(f"{wanted.half}: {len(own)} reference photos from {len({p.group for p in own})} sources", flush=True)
-    started = time.perf_counter()
-    sources = sm.Sources([str(images() / p.file) for p in own], Limits(), wanted.jobs, 1)
-    try:
-        for problem in sources.read():
-            print(f"  left out: {problem.path}: {problem.error and problem.error.message}")
-        each = (time.perf_counter() - started) * 1000 / len(own)
-        print(f"reading the references: {each:.0f} ms each, {wanted.jobs} at a time", flush=True)
-        measure_edits(own, others, sources, wanted.bases, wanted.jobs)
-        if others:
-            measure_strangers(others, sources, wanted.jobs)
-    finally:
-        sources.close()
     if wanted.pairs:
         measure_pairs(photos, unrelated(photos, wanted.pairs), wanted.jobs)
+    if wanted.bases:
+        measure_folder(photos[: wanted.references], photos[wanted.references :], wanted.bases, wanted.jobs)
     return 0
 
 
