@@ -35,6 +35,7 @@ class ListAlikes(QObject):
         self._window, self._session, self._show, self._failed = window, session, show, failed
         self._wrong: set[frozenset[Source]] = set()
         self._pictures: list[Picture] = []
+        self._waiting = False
         self.shown: PairWindow | None = None
 
     def group(self, rows: Sequence[Row], *, hidden: bool) -> None:
@@ -48,14 +49,22 @@ class ListAlikes(QObject):
         self._session.preview_ready.connect(pairs.pictures.arrived)
         self._session.preview_failed.connect(pairs.pictures.failed)
         self.shown = pairs
-        pairs.wait()
+        pairs.wait(0, len(checked))
+        pairs.finished.connect(self._closed)
         self._show(pairs)
 
         def fingerprinted(found: Sequence[Fingerprinted]) -> None:
+            self._waiting = False
             self._pictures = [_picture(f, checked[f.path].name) for f in found if f.path in checked]
             self._compare()
 
-        self._session.fingerprint(list(checked), fingerprinted, self._problem)
+        self._waiting = True
+
+        def told(so_far: int) -> None:
+            if isValid(pairs):
+                pairs.wait(so_far, len(checked))
+
+        self._session.fingerprint(list(checked), fingerprinted, self._problem, told)
 
     def forget(self) -> None:
         """The list was emptied."""
@@ -77,7 +86,14 @@ class ListAlikes(QObject):
             self._wrong.discard(pair.keys)
         self._compare()
 
+    def _closed(self) -> None:
+        """Nobody waits for the fingerprints any more when the window is closed before they are there."""
+        if self._waiting:
+            self._waiting = False
+            self._session.cancel()
+
     def _problem(self, error: CounterproofError) -> None:
+        self._waiting = False
         if self.shown is not None and isValid(self.shown):
             self.shown.reject()
         self._failed(error)

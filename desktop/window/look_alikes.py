@@ -111,6 +111,10 @@ def how_words(pair: Pair) -> str:
     parts = []
     if turn := turn_words(pair.variant):
         parts.append(turn)
+    kinds = [view.kind if view is not None else "whole" for view in (pair.view_a, pair.view_b)]
+    if kinds == ["region", "region"]:
+        parts.append(translate("alike", "A part of the one matches a part of the other."))
+        return " ".join(parts)
     for picture, view in ((pair.a, pair.view_a), (pair.b, pair.view_b)):
         if view is None or view.kind == "whole":
             continue

@@ -388,9 +388,10 @@ class PairWindow(QDialog):
         self.tree.blockSignals(False)
         self._show_pair()
 
-    def wait(self) -> None:
-        """The pictures are still being compared."""
-        self.count.setText(translate("pair", "Comparing. With many pictures this takes a while."))
+    def wait(self, done: int, total: int) -> None:
+        """The pictures are still being compared: so many of them are done."""
+        said = translate("pair", "Comparing: {done} of {total}. Close stops it.")
+        self.count.setText(said.format(done=f"{done:,}", total=f"{total:,}"))
 
     def clear(self) -> None:
         """Forgets everything."""

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 # Files are announced in groups: one signal for each of 20,000 would cost more than the listing.
 GROUP = 200
+# Fingerprinting tells how far it is after so many files.
+TELL_EVERY = 20
 # Announcing a path costs the window about a quarter of what a result does.
 PATHS_PER_RESULT = 4
 # When this much waits for the window, scanning rests: results from a cache come faster than anyone can look, and a
@@ -183,11 +185,15 @@ class Runner:
         paths: list[str],
         done: Callable[[list[Fingerprinted]], None],
         failed: Callable[[CounterproofError], None],
+        told: Callable[[int], None],
     ) -> None:
-        """Fingerprints files, after what was asked for before, and calls `done` with those that were not cancelled."""
+        """Fingerprints files, after what was asked for before, and calls `done` with those that were not cancelled.
+
+        `told` hears now and then how many there are so far.
+        """
         if self._cancel.is_set():
             self._cancel = threading.Event()
-        self._jobs.append(self._scans.submit(self._fingerprint, paths, self._cancel, done, failed))
+        self._jobs.append(self._scans.submit(self._fingerprint, paths, self._cancel, done, failed, told))
 
     def drain(self, limit: int) -> News:
         """What is new, at most about `limit` results or what costs as much. Never waits."""
@@ -314,9 +320,15 @@ class Runner:
         cancel: threading.Event,
         done: Callable[[list[Fingerprinted]], None],
         failed: Callable[[CounterproofError], None],
+        told: Callable[[int], None],
     ) -> None:
         def job(engine: Engine) -> list[Fingerprinted]:
-            return list(engine.fingerprints(list(self._list_inputs(paths)), cancel, self._pause))
+            found = []
+            for made in engine.fingerprints(list(self._list_inputs(paths)), cancel, self._pause):
+                found.append(made)
+                if len(found) % TELL_EVERY == 0:
+                    told(len(found))
+            return found
 
         self._fetch(job, done, failed)
 

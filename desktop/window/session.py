@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -106,9 +107,11 @@ class Session(QObject):
         paths: list[str],
         then: Callable[[list[Fingerprinted]], None],
         problem: Callable[[CounterproofError], None],
+        told: Callable[[int], None],
     ) -> None:
-        """Fingerprints files in the scanning thread; counts as busy. Answers as `fetch`."""
-        self._runner.fingerprint(paths, lambda v: self._came.emit(then, v), lambda e: self._came.emit(problem, e))
+        """Fingerprints files in the scanning thread; counts as busy. Answers as `fetch`; `told` hears how far it is."""
+        done, failed, so_far = (partial(self._came.emit, answer) for answer in (then, problem, told))
+        self._runner.fingerprint(paths, done, failed, so_far)
         self._timer.start()
         self._set_busy(True)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -21,9 +22,9 @@ from desktop.window.reveal import Request
 from detectors.finding import Region
 from detectors.fingerprints.search import VARIANTS
 from detectors.fingerprints.views import views
-from detectors.report import Hashes, View
+from detectors.report import Fingerprinted, Hashes, View
 from tests.gui.access import colours, cut_off, nameless, unreachable
-from tests.gui.fakes import FakeEngine, FakePixels
+from tests.gui.fakes import FakeEngine, FakeInput, FakePixels
 
 FIRST, SECOND = (0xC0, 0x20, 0x20), (0x20, 0x20, 0xC0)
 TRANSPOSE = Image.Transpose
@@ -177,6 +178,7 @@ def test_the_distance_and_the_views_are_said_in_words(dialog: PairWindow) -> Non
     assert how_words(pair(view_a=cropped, variant="mirrored")) == (
         "One is a mirror image of the other. Of “a.jpg”, a part matches: the other one may be cut from it."
     )
+    assert how_words(pair(view_a=cropped, view_b=cropped)) == "A part of the one matches a part of the other."
     trimmed = View("trimmed", (10, 10, 20, 20), "f0" * 32, 80)
     assert "without its border or caption" in how_words(pair(view_b=trimmed))
 
@@ -224,6 +226,7 @@ def test_marking_in_the_list_is_remembered_and_taken_back(window: MainWindow, en
     qtbot.waitUntil(lambda: "No two look alike." in pairs.count.text())
     assert pairs.mark.text() == "It &is a match after all"
     pairs.close()
+    qtbot.waitUntil(lambda: not window.session.busy)
     window.group.trigger()
     (again,) = [w for w in window.findChildren(PairWindow) if w.isVisible()]
     qtbot.waitUntil(lambda: "No two look alike." in again.count.text())
@@ -231,6 +234,28 @@ def test_marking_in_the_list_is_remembered_and_taken_back(window: MainWindow, en
     qtbot.waitUntil(lambda: "Groups of look-alikes: 1." in again.count.text())
     again.close()
     qtbot.waitUntil(lambda: not window.session.busy)
+
+
+def test_closing_the_window_stops_the_comparison(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:
+    window.add(["in/*40"])
+    qtbot.waitUntil(lambda: not window.session.busy)
+    begun: list[str] = []
+
+    def slow(inputs: Iterable[FakeInput], cancel: threading.Event, pause: threading.Event) -> Iterator[Fingerprinted]:
+        for item in inputs:
+            if cancel.wait(0.02):
+                return
+            begun.append(item.path)
+            yield engine.fingerprint(item.path)
+
+    engine.fingerprints = slow  # type: ignore[method-assign]
+    window.group.trigger()
+    (pairs,) = [w for w in window.findChildren(PairWindow) if w.isVisible()]
+    qtbot.waitUntil(lambda: "Comparing: 20 of " in pairs.count.text())
+    pairs.close()
+    qtbot.waitUntil(lambda: not window.session.busy)
+    assert len(begun) < 35, "the rest was not opened"
+    assert window.model.table.counts().done == 40, "and the list is as it was"
 
 
 def test_kept_and_replaced_areas_are_told_apart_without_colour(window: MainWindow, qtbot: QtBot) -> None:
