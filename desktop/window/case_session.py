@@ -156,8 +156,10 @@ class CaseSession(QObject):
         self._waiting = dict.fromkeys(self._waiting, (_nothing, self._late))
         if self.state in (CaseState.OPEN, CaseState.OPENING):
             self._waiting[self._runner.close()] = (_nothing, self.failed.emit)
-        if state is not self.state and not (state is CaseState.LOCKED and not self.path):
-            self._set(state)
+        # What never opened cannot be unlocked.
+        after = state if self.path else CaseState.CLOSED
+        if after is not self.state:
+            self._set(after)
 
     def _late(self, error: CounterproofError) -> None:
         """An error of something that was asked for before a lock: what could not be saved is said all the same."""

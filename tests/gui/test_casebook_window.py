@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 from PySide6.QtCore import QDate, QEvent, QPoint, Qt, QTimer
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -45,13 +46,15 @@ from desktop.window.case_dialogs import (
     WordsForm,
 )
 from desktop.window.case_forms import CaseForm
+from desktop.window.case_import import gather
 from desktop.window.case_session import CaseSession, CaseState
 from desktop.window.case_sidebar import What
 from desktop.window.dialogs import AgeQuestion, WhereToTurn
 from desktop.window.main_window import MainWindow
-from desktop.window.picture_view import ClearSheet
+from desktop.window.picture_view import SMALL, ClearSheet
 from desktop.window.session import Session
 from desktop.window.table import Status
+from detectors.errors import FileUnreadable
 from detectors.inputs import find_inputs
 from detectors.scan import Scanner, ScanOptions
 from tests.gui.access import cut_off, nameless, unreachable
@@ -683,6 +686,18 @@ def test_a_form_in_which_nothing_was_changed_goes_with_one_escape(opened: MainWi
     assert store.books[PATH].rows["incident"] == before, "nor is it saved again at a lock"
 
 
+def test_a_lock_while_it_opens_leaves_it_closed(closed: MainWindow, store: FakeStore, qtbot: QtBot) -> None:
+    store.gate.clear()
+    closed.case.open_at(str(PATH))
+    shown(closed, Unlock).word.setText(RIGHT)
+    shown(closed, Unlock).save.click()
+    closed.case.lock()
+    assert closed.cases.state is CaseState.CLOSED
+    store.gate.set()
+    qtbot.waitUntil(lambda: PATH in store.books and store.books[PATH].closed)
+    assert not closed.case.sidebar.isVisible()
+
+
 def test_an_answer_that_comes_after_the_lock_does_not_reach_the_screen(
     opened: MainWindow, store: FakeStore, qtbot: QtBot
 ) -> None:
@@ -808,6 +823,31 @@ def test_every_dialog_works_by_keyboard_and_fits_a_small_screen(opened: MainWind
         dialog.deleteLater()
         seen += 1
     assert seen == 17
+
+
+def test_a_file_is_gathered_as_it_was_checked(tmp_path: Path) -> None:
+    """With its bytes and a small grey JPEG only where they are wanted; not at all when it is another file now."""
+    picture, engine = tmp_path / "a.jpg", FakeEngine()
+    picture.write_bytes(b"what was checked")
+    sha256 = hashlib.sha256(b"what was checked").hexdigest()
+    report = replace(report_for(str(picture), 2), sha256=sha256)
+    adults = age_gate.admit(age_gate.Answer.ADULTS)
+    assert adults is not None
+    engine.fingerprint = lambda path: replace(FakeEngine().fingerprint(path), sha256=sha256)  # type: ignore[method-assign]
+    bare = gather(engine, report, "a", "words", False, adults)
+    assert (bare.image, bare.thumbnail, bare.label, bare.description) == (None, None, "a", "words")
+    assert engine.asked == []
+    whole = gather(engine, report, "a", "", True, adults)
+    assert whole.image == b"what was checked"
+    assert engine.asked == [("16 bytes", True)]
+    assert whole.thumbnail is not None
+    small = QImage.fromData(whole.thumbnail, "JPEG")
+    assert max(small.width(), small.height()) <= SMALL
+    picture.write_bytes(b"something else!!")
+    with pytest.raises(FileUnreadable, match="changed_meanwhile"):
+        gather(engine, report, "a", "", True, adults)
+    with pytest.raises(FileUnreadable, match="changed_meanwhile"):
+        gather(FakeEngine(), report, "a", "", False, adults)
 
 
 @pytest.fixture
