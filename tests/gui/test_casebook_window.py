@@ -30,7 +30,7 @@ from shiboken6 import isValid
 
 from desktop.casebook.records import CasebookError, NewItem, RequestState
 from desktop.safety import age_gate
-from desktop.window import app, case_session
+from desktop.window import app, case_session, words
 from desktop.window.add_files import AddFiles
 from desktop.window.case_dialogs import (
     AnswerForm,
@@ -794,7 +794,7 @@ def forms(window: MainWindow) -> Iterator[QWidget]:
     yield IncidentForm(window)
     yield IncidentForm(window, incident, contents.consents)
     yield ConsentForm(window, incident.id)
-    yield WordsForm(window, "Add a note", "On it.", "", lambda _text: lambda _book: None)
+    yield WordsForm(window, words.translate("case", "Add a note"), "", "", lambda _text: lambda _book: None)
     yield SightingForm(window, incident.id, item, "ana")
     yield RequestForm(window, incident.id, [item])
     yield RequestForm(window, incident.id, [item], contents.requests[0])
@@ -823,6 +823,26 @@ def test_every_dialog_works_by_keyboard_and_fits_a_small_screen(opened: MainWind
         dialog.deleteLater()
         seen += 1
     assert seen == 17
+
+
+def test_all_text_of_the_dialogs_can_be_translated(opened: MainWindow, qtbot: QtBot) -> None:
+    opened.add(["in/*5"])
+    qtbot.waitUntil(lambda: not opened.session.busy)
+    words.use_translator(lambda _context, text: f"⟦{text}⟧")
+    try:
+        said: list[str] = []
+        for dialog in forms(opened):
+            said += [dialog.windowTitle()]
+            said += [w.text() for w in dialog.findChildren(QAbstractButton) if w.text()]
+            said += [w.text() for w in dialog.findChildren(QLabel) if w.text()]
+            said += [w.accessibleDescription() for w in dialog.findChildren(QWidget) if w.accessibleDescription()]
+            said += [w.placeholderText() for w in dialog.findChildren(QLineEdit) if w.placeholderText()]
+            dialog.deleteLater()
+        assert len(said) > 150
+        # Qt translates its own standard buttons.
+        assert [t for t in said if "⟦" not in t and t not in ("&Cancel", "Cancel", "Close", "&Close")] == []
+    finally:
+        words.use_translator(None)
 
 
 def test_a_file_is_gathered_as_it_was_checked(tmp_path: Path) -> None:
