@@ -33,7 +33,11 @@ ALIKE = {
 
 MARK = "Such a mark is strong evidence, but it can be copied onto another picture or removed."
 # Measured by tests/benchmarks/bench_source_match.py; docs/source-match.md has the whole table.
-SOURCE_MEASURED = "How often this comparison is wrong has not been measured in full yet."
+SOURCE_MEASURED = (
+    "On photographs that its thresholds were not chosen on, this comparison found the source of 99.8 % of 480 edited "
+    "pictures among 320 photos. It took none of 2,000 pairs of different photos for one, 500 of them from the same "
+    "events, and saw a replaced region in 2 of 300 copies that had none."
+)
 SOURCE_LIMIT = (
     "It does not say how it was replaced: a generative tool can have done it, or a person with an image program."
 )
