@@ -149,7 +149,7 @@ class Finding:
 
         A found source has one key more: `source`, with `reference`, `inliers` and `mirrored`.
         """
-        source = {"source": dict(self.details["source"])} if "source" in self.details else {}
+        source = {"source": dict(self.details["source"])} if self.role is Role.SOURCE and "source" in self.details else {}
         return {
             "detector": self.detector,
             "state": str(self.state),
@@ -158,7 +158,7 @@ class Finding:
             "regions": [r.to_json() for r in self.regions],
             "model": None if self.model is None else {"id": self.model.id, "sha256": self.model.sha256},
             "ms": round(self.ms, 2),
-            **(source if self.role is Role.SOURCE else {}),
+            **source,
         }
 
     def to_record(self) -> dict[str, Any]:
