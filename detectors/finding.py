@@ -149,7 +149,8 @@ class Finding:
 
         A found source has one key more: `source`, with `reference`, `inliers` and `mirrored`.
         """
-        source = {"source": dict(self.details["source"])} if self.role is Role.SOURCE and "source" in self.details else {}
+        found = self.role is Role.SOURCE and "source" in self.details
+        source = {"source": dict(self.details["source"])} if found else {}
         return {
             "detector": self.detector,
             "state": str(self.state),
