@@ -1,7 +1,8 @@
 """What was worked out before, kept between runs so that an unchanged folder is nearly free to check again.
 
 Encrypted with keys made from the picture itself. Whoever has this file and not the picture learns nothing from it:
-no path, no hash and no finding. Whoever has both can tell that the picture was checked here.
+no path, no hash and no finding. Whoever has both, or the file and the picture's exact SHA-256, can tell that it was
+checked here.
 """
 
 from __future__ import annotations

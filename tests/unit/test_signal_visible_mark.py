@@ -184,7 +184,8 @@ def test_the_region_of_a_reduced_picture_is_at_full_size() -> None:
 
 
 def test_cost_is_bounded() -> None:
-    """6 core-ms for both corners, whatever the size (best of 20, since the machine may be busy)."""
+    """A picture of 22 times the pixels costs less than 4 times as much: only its corners are looked at."""
+    best = {}
     for side in (512, 2400):
         rgb = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
         times = []
@@ -192,7 +193,8 @@ def test_cost_is_bounded() -> None:
             start = time.process_time()
             matches(rgb, mirrored=False), matches(rgb, mirrored=True)
             times.append(time.process_time() - start)
-        assert min(times) < 0.006
+        best[side] = min(times)
+    assert best[2400] < 4 * best[512]
 
 
 def labelled(shared: Path) -> list[dict[str, str]]:
