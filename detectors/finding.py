@@ -159,7 +159,7 @@ class Finding:
             "regions": [r.to_json() for r in self.regions],
             "model": None if self.model is None else {"id": self.model.id, "sha256": self.model.sha256},
             "ms": round(self.ms, 2),
-            **({"source": dict(self.details["source"])} if found else {}),
+            **source,
         }
 
     def to_record(self) -> dict[str, Any]:
