@@ -17,7 +17,6 @@ from typing import IO, Any
 from detectors.errors import CounterproofError, FileUnreadable
 from detectors.finding import Finding, Profile, Role, State
 from detectors.fingerprints import fingerprints
-from detectors.fingerprints.views import views
 from detectors.inference import manifest, sessions
 from detectors.intake import decode, problems, sandbox
 from detectors.intake.limits import Limits
@@ -60,10 +59,11 @@ def answer(header: Mapping[str, Any], data: bytes, limits: Limits) -> bytes:
     try:
         if header["op"] == "preview":
             return pack(*preview(data, header["sha256"], limits, header["longest"], header["blurred"]))
+        # OpenCV is loaded for the next three alone: a scan has no use for it.
         if header["op"] == "fingerprint":
             return pack(fingerprint(data, header["sha256"], limits))
         if header["op"] in ("source_features", "source_compare"):
-            from detectors.fingerprints import source_compare  # OpenCV is loaded only where it is needed
+            from detectors.fingerprints import source_compare
 
             return pack(*source_compare.answer(header, data, limits))
         if header["op"] in ("third_party", "check_model"):
@@ -114,6 +114,8 @@ def preview(data: bytes, sha256: str, limits: Limits, longest: int, blurred: boo
 
 def fingerprint(data: bytes, sha256: str, limits: Limits) -> dict[str, Any]:
     """The answer with hashes and views of one file's bytes. Loads no model. Raises CounterproofError."""
+    from detectors.fingerprints.views import views
+
     picture = decode.decode(data, sha256, limits)
     hashes = _hashes(picture)
     whole = None if hashes.pdq is None or hashes.pdq_quality is None else (hashes.pdq, hashes.pdq_quality)

@@ -17,6 +17,7 @@ LOCK = """
 import json, os, sys, tempfile
 from detectors.intake import sandbox
 from detectors.intake.limits import Limits
+from tests.conftest import ROOT
 limits = Limits(worker_memory=1 << 30, seconds=SECONDS)
 print(json.dumps({p.name: p.holds for p in sandbox.lock(limits)}), flush=True)
 """
@@ -87,3 +88,12 @@ print(told["memory_limit"].holds, told["memory_limit"].says)
     _, done = locked(script, tmp_path)
     assert done.stdout.splitlines()[1].startswith("False Not on this system")
     assert sandbox.Protection("a", True, "b").to_json() == {"name": "a", "holds": True, "says": "b"}
+
+
+def test_a_worker_starts_without_opencv() -> None:
+    """17 MB in each worker that only scans would never be used."""
+    code = (
+        "import sys, detectors.intake.worker; from detectors.signals import detectors; detectors(); "
+        "sys.exit('cv2' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
