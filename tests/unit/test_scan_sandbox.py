@@ -17,7 +17,6 @@ LOCK = """
 import json, os, sys, tempfile
 from detectors.intake import sandbox
 from detectors.intake.limits import Limits
-from tests.conftest import ROOT
 limits = Limits(worker_memory=1 << 30, seconds=SECONDS)
 print(json.dumps({p.name: p.holds for p in sandbox.lock(limits)}), flush=True)
 """
