@@ -108,13 +108,8 @@ class Scanner:
         # Apart, so that a picture shows at once while a folder is being scanned. Its worker loads no models.
         self._preview_pool = Pool(limits, 1, worker_command)
         self._added = ask.Models(self.options.added, limits, max(1, cores() // self.options.jobs), worker_command)
-        self._sources: Sources | None = None
-        if self.options.references:
-            # Only then: it needs NumPy, which a scan does not.
-            from detectors.fingerprints.source_match import Sources
-
-            threads = max(1, cores() // self.options.jobs)
-            self._sources = Sources(self.options.references, limits, self.options.jobs, threads, worker_command)
+        self._worker_command = worker_command
+        self._sources = self._sources_of(self.options.references)
         self._one_preview = threading.Lock()
         self._one_scan = threading.Lock()
         # Files with the same bytes wait for each other, so that the second finds the first one's result.
@@ -219,6 +214,36 @@ class Scanner:
         stop = cancel or threading.Event()
         return () if self._sources is None else self._sources.read(lambda: stop.is_set() or self._closed.is_set())
 
+    def use_references(
+        self, paths: Sequence[str], cancel: threading.Event | None = None
+    ) -> tuple[tuple[str, ...], tuple[Input, ...]]:
+        """From now on compare with the photos at `paths` (files and folders), or with none, and not those of before.
+
+        Gives the photos that are used, each content once, and those that cannot be, with the reasons. Raises
+        SetupError when there is none to compare with, CancelledError once `cancel` is set, RuntimeError while a scan
+        runs; what was used before is used then, as before.
+        """
+        if not self._one_scan.acquire(blocking=False):
+            raise RuntimeError("a Scanner's reference photos change between two scans: use up or close the first")
+        try:
+            before, self._sources = self._sources, self._sources_of(paths)
+            new = self._sources
+            try:
+                problems = self.read_references(cancel)
+            except BaseException:
+                self._sources = before
+                if new is not None:
+                    new.close()
+                raise
+            if before is not None:
+                before.close()
+            if new is None:
+                return (), ()
+            new.finish(0)
+            return new.used, problems
+        finally:
+            self._one_scan.release()
+
     def preview(self, path: str, longest: int, blurred: bool) -> Preview:
         """The picture at most `longest` px, or only a grey veil of it. Any thread may ask. Raises CounterproofError."""
         return self.preview_of(read_file(path, self.options.limits), longest, blurred)
@@ -250,8 +275,19 @@ class Scanner:
         self._pool.close()
         self._preview_pool.close()
         self._added.close()
-        if self._sources is not None:
-            self._sources.close()
+        sources = self._sources
+        if sources is not None:
+            sources.close()
+
+    def _sources_of(self, paths: Sequence[str]) -> Sources | None:
+        """The photos at these paths, still unread."""
+        if not paths:
+            return None
+        # Only then: it needs NumPy, which a scan does not.
+        from detectors.fingerprints.source_match import Sources
+
+        threads = max(1, cores() // self.options.jobs)
+        return Sources(paths, self.options.limits, self.options.jobs, threads, self._worker_command)
 
     def _points(self) -> Mapping[Profile, Mapping[str, Bands]]:
         """The operating points that verdicts are read from, by check. Raises SetupError."""

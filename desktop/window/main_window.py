@@ -5,7 +5,7 @@ Nothing of the engine or of the casebook runs in its thread. What is done with a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, QTimer, QUrl
@@ -43,6 +43,7 @@ from desktop.window.case_session import CaseSession, CaseState
 from desktop.window.detail_pane import DetailPane
 from desktop.window.dialogs import AgeQuestion, Meanings, Shortcuts
 from desktop.window.dropped import local_path
+from desktop.window.own_photos import OwnPhotos
 from desktop.window.packed import Packed
 from desktop.window.quick_exit import QuickExit
 from desktop.window.results_model import ResultsModel
@@ -65,6 +66,7 @@ class MainWindow(QMainWindow):
         self.adults: Adults | None = None
         self._asking = False
         self._pending: list[str] = []
+        self._after_answer: list[Callable[[Adults], None]] = []
         self._stopped = False
         self._copied = ""
         self.model = ResultsModel(Table(), self)
@@ -72,6 +74,7 @@ class MainWindow(QMainWindow):
         self.quick_exit.watch(self)
         self.case = CaseDesk(self, session, cases, self._open)
         self.alikes = ListAlikes(self, session, self._open, lambda e: self._failed(e.message, e.remedy))
+        self.own = OwnPhotos(self, session, cases, self.case, self._open, self._when_adults)
         self._build()
         self._build_menus()
         self._connect()
@@ -89,6 +92,17 @@ class MainWindow(QMainWindow):
             self.session.add(paths)
             return
         self._pending += paths
+        self._ask_age()
+
+    def _when_adults(self, then: Callable[[Adults], None]) -> None:
+        """Calls `then` once the question about age was answered with "all adults"; at once where it was."""
+        if self.adults is not None:
+            then(self.adults)
+        else:
+            self._after_answer.append(then)
+            self._ask_age()
+
+    def _ask_age(self) -> None:
         if not self._asking:
             self._asking = True
             question = AgeQuestion(self)
@@ -180,6 +194,7 @@ class MainWindow(QMainWindow):
         self.open_files = self._action(file, translate("menu", "&Open files…"), "Ctrl+O", self.choose_files)
         self.open_folder = self._action(file, translate("menu", "Open fol&der…"), "Ctrl+Shift+O", self.choose_folder)
         file.addSeparator()
+        self._action(file, translate("menu", "Your own &photos…"), "Ctrl+R", self._own_photos)
         self.clear_list = self._action(file, translate("menu", "C&lear the list"), "Ctrl+L", self.clear)
         file.addSeparator()
         self._build_case_menu(bar, file)
@@ -187,6 +202,13 @@ class MainWindow(QMainWindow):
         check = bar.addMenu(translate("menu", "Chec&k"))
         self.pause = self._action(check, translate("menu", "&Pause or resume"), "Ctrl+P", self._toggle_pause)
         self.cancel = self._action(check, translate("menu", "&Stop"), "Ctrl+.", self._cancel)
+        check.addSeparator()
+        self.look = self._action(
+            check, translate("menu", "Look for the s&ource photo of the chosen files"), "Ctrl+U", self._look_chosen
+        )
+        self.look_all = self._action(
+            check, translate("menu", "Look for the source photo of &all files"), "Ctrl+Shift+U", self._look_all
+        )
         check.addSeparator()
         self.leave_out = self._action(
             check, translate("menu", "&Leave out the chosen files"), "Ctrl+D", self._leave_out
@@ -248,6 +270,8 @@ class MainWindow(QMainWindow):
         self.detail.add_wanted.connect(self._add_to_case)
         self.view.menu_wanted.connect(self._show_row_menu)
         self.view.selectionModel().selectionChanged.connect(lambda _now, _before: self._selection_changed())
+        self.own.changed.connect(self._show_state)
+        self.own.look_wanted.connect(self._look_all)
         self.case.item_shown.connect(self._item_shown)
         self.case.said.connect(self.hint)
         self.case.copied.connect(self._copy)
@@ -284,6 +308,7 @@ class MainWindow(QMainWindow):
 
     def _busy(self, busy: bool) -> None:
         if not busy:
+            self.own.idle()
             if self._stopped:
                 self.model.stop_waiting()
             self.view.sort_again()
@@ -310,10 +335,15 @@ class MainWindow(QMainWindow):
         self._asking = False
         if result == QDialog.DialogCode.Rejected:
             self._pending.clear()
+            self._after_answer.clear()
 
     def _all_adults(self) -> None:
-        self.adults = age_gate.admit(age_gate.Answer.ADULTS)
+        self.adults = adults = age_gate.admit(age_gate.Answer.ADULTS)
         pending, self._pending = self._pending, []
+        after, self._after_answer = self._after_answer, []
+        if adults is not None:
+            for then in after:
+                then(adults)
         self.add(pending)
 
     def _maybe_minor(self) -> None:
@@ -350,7 +380,7 @@ class MainWindow(QMainWindow):
     def _show_row_menu(self, place: QPoint) -> None:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addActions([self.add_to_case, self.leave_out, self.minor])
+        menu.addActions([self.add_to_case, self.look, self.leave_out, self.minor])
         menu.popup(place)
 
     def _item_shown(self, shown: bool) -> None:
@@ -370,6 +400,7 @@ class MainWindow(QMainWindow):
         checked = any(row.status is Status.SCANNED for row in rows)
         self.add_to_case.setEnabled(self.case.is_open and checked)
         self.detail.offer_casebook(self.case.is_open)
+        self.look.setEnabled(checked and bool(self.own.photos.used))
         self.leave_out.setEnabled(bool(rows))
         self.minor.setEnabled(bool(rows))
 
@@ -423,6 +454,27 @@ class MainWindow(QMainWindow):
         self._stopped = False
         self.session.add([path], Profile.THOROUGH)
 
+    def _own_photos(self) -> None:
+        self.own.checked = sum(row.status is Status.SCANNED for row in self.model.table.rows)
+        self.own.open()
+
+    def _look_chosen(self) -> None:
+        self._look([self.model.table.rows[i] for i in self.view.chosen_ids()])
+
+    def _look_all(self) -> None:
+        self._look(self.model.table.rows)
+
+    def _look(self, rows: Sequence[Row]) -> None:
+        """Checks files again, each as thoroughly as before, now with the photos."""
+        again: dict[Profile, list[str]] = {}
+        for row in rows:
+            report = row.report if row.status is Status.SCANNED else None
+            if report is not None and report.analysis is not None:
+                again.setdefault(report.analysis.profile, []).append(row.path)
+        self._stopped = False
+        for profile, paths in again.items():
+            self.session.add(paths, profile)
+
     def _hide_pictures(self) -> None:
         self.detail.picture.hide_altogether(self.hide_pictures.isChecked())
         self.case.hide_pictures(self.hide_pictures.isChecked())
@@ -453,6 +505,10 @@ class MainWindow(QMainWindow):
         busy = self.session.busy
         state = summary.state(counts, busy=busy, paused=self.session.paused, stopped=self._stopped)
         self.bottom.show_counts(counts, state, busy=busy, paused=self.session.paused)
+        if self.own.reading:
+            self.bottom.state.setText(translate("photos", "Your photos are being read…"))
+        self.bottom.show_photos(self.own.line())
+        self.look_all.setEnabled(bool(self.own.photos.used) and counts.total - counts.problems > 0)
         self.pause.setEnabled(busy)
         self.cancel.setEnabled(busy)
         self.clear_list.setEnabled(not busy and counts.total > 0)

@@ -227,6 +227,10 @@ class BottomBar(QWidget):
         self.found = QLabel(self)
         self.found.setWordWrap(True)
         self.found.setAccessibleName(translate("window", "Found so far"))
+        self.photos = QLabel(self)
+        self.photos.setWordWrap(True)
+        self.photos.setAccessibleName(translate("window", "Your own photos"))
+        self.photos.hide()
         self.bar = QProgressBar(self)
         self.bar.setAccessibleName(translate("window", "Progress"))
         self.bar.setMinimumWidth(160)
@@ -243,6 +247,12 @@ class BottomBar(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
         layout.addWidget(self.found)
+        layout.addWidget(self.photos)
+
+    def show_photos(self, line: str) -> None:
+        """Whether a source photo is looked for, and among how many."""
+        self.photos.setText(line)
+        self.photos.setVisible(bool(line))
 
     def show_counts(self, counts: Counts, state: str, *, busy: bool, paused: bool) -> None:
         """Brings everything up to date."""

@@ -10,7 +10,7 @@ import logging
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
@@ -60,6 +60,9 @@ class Engine(Protocol):
     def fingerprints(
         self, inputs: Iterable[Any], cancel: threading.Event | None = None, pause: threading.Event | None = None
     ) -> Iterator[Fingerprinted]: ...
+    def use_references(
+        self, paths: Sequence[str], cancel: threading.Event | None = None
+    ) -> tuple[tuple[str, ...], tuple[Any, ...]]: ...
     def close(self) -> None: ...
 
 
@@ -194,6 +197,20 @@ class Runner:
         if self._cancel.is_set():
             self._cancel = threading.Event()
         self._jobs.append(self._scans.submit(self._fingerprint, paths, self._cancel, done, failed, told))
+
+    def use_references(
+        self,
+        paths: Sequence[str],
+        done: Callable[[Any], None],
+        failed: Callable[[CounterproofError], None],
+    ) -> None:
+        """Compares with the photos at these paths, after what was asked for before; `done` gets which are used and
+        which cannot be. A reading that is cancelled changes nothing, and nobody is called."""
+        if self._cancel.is_set():
+            self._cancel = threading.Event()
+        cancel = self._cancel
+        job: Callable[[Engine], Any] = lambda engine: engine.use_references(paths, cancel)  # noqa: E731
+        self._jobs.append(self._scans.submit(self._fetch, job, done, failed))
 
     def drain(self, limit: int) -> News:
         """What is new, at most about `limit` results or what costs as much. Never waits."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -112,6 +112,16 @@ class Session(QObject):
         """Fingerprints files in the scanning thread; counts as busy. Answers as `fetch`; `told` hears how far it is."""
         done, failed, so_far = (partial(self._came.emit, answer) for answer in (then, problem, told))
         self._runner.fingerprint(paths, done, failed, so_far)
+        self._timer.start()
+        self._set_busy(True)
+
+    def use_references(
+        self, paths: Sequence[str], then: Callable[[Any], None], problem: Callable[[CounterproofError], None]
+    ) -> None:
+        """Compares with the photos at these paths from now on, none for no paths; read in the scanning thread, counts
+        as busy. Answers as `fetch`, with the photos that are used and those that cannot be; not when it is stopped."""
+        done, failed = (partial(self._came.emit, answer) for answer in (then, problem))
+        self._runner.use_references(paths, done, failed)
         self._timer.start()
         self._set_busy(True)
 

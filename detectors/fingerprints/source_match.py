@@ -456,6 +456,11 @@ class Sources:
             self._index = Index([r.features for r in self._photos])
             return self.problems
 
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The paths of the photos that were read, each content once."""
+        return tuple(photo.path for photo in self._photos)
+
     def finding(self, data: bytes, sha256: str, over: Callable[[], bool] = lambda: False) -> Finding:
         """Whether the picture in these bytes was made from one of the photos. Raises CancelledError, SetupError."""
         started = time.perf_counter()

@@ -7,7 +7,8 @@ import base64
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,7 @@ from desktop.casebook.records import (
     Item,
     NewItem,
     Note,
+    ReferencePhoto,
     Request,
     RequestState,
     Sighting,
@@ -150,6 +152,8 @@ class FakeEngine:
     scan_error: Exception | None = None
     preview_error: Exception | None = None
     blurred_pixel: bytes = b"\x90\x90\x90"
+    references: tuple[str, ...] = ()
+    references_error: Exception | None = None
     closed: bool = False
 
     def __post_init__(self) -> None:
@@ -218,6 +222,21 @@ class FakeEngine:
         for item in inputs:
             yield self.fingerprint(item.path)
 
+    def use_references(
+        self, paths: Sequence[str], cancel: threading.Event | None = None
+    ) -> tuple[tuple[str, ...], tuple[FakeInput, ...]]:
+        """Two photos in each folder, and one that cannot be read; a file is itself."""
+        while not self.gate.is_set() and not self.closed:
+            if cancel is not None and cancel.wait(0.005):
+                raise CancelledError
+        if self.references_error is not None:
+            raise self.references_error
+        self.references = tuple(paths)
+        folders = [p for p in paths if "." not in os.path.basename(p)]
+        used = tuple(p for p in paths if p not in folders) + tuple(f"{f}/{n}.jpg" for f in folders for n in (1, 2))
+        error = FileUnreadable("truncated", "The file ends too early.", "Download it again.")
+        return used, tuple(FakeInput(f"{f}/bad.jpg", error) for f in folders)
+
     def close(self) -> None:
         """Ends whatever waits."""
         self.closed = True
@@ -276,7 +295,7 @@ class FakeCasebook:
         self.error: CasebookError | None = None
         self.logged: list[tuple[str, int]] = []
         self.rows: dict[str, dict[int, Any]] = {
-            k: {} for k in ("incident", "consent", "item", "sighting", "request", "answer", "note")
+            k: {} for k in ("incident", "consent", "item", "sighting", "request", "answer", "note", "reference")
         }
         self.images: dict[int, bytes] = {}
         self.wrong: set[frozenset[int]] = set()
@@ -428,6 +447,13 @@ class FakeCasebook:
 
     def notes(self, incident_id: int | None = None, item_id: int | None = None) -> list[Note]:
         return self._of("note", incident_id=incident_id, item_id=item_id)
+
+    def add_reference(self, incident_id: int, path: str, **fields: Any) -> ReferencePhoto:
+        fields = {"label": "", "taken_on": "", "hashes": None, "views": (), **fields}
+        return self._add("reference", lambda n: ReferencePhoto(n, incident_id, path, **fields))
+
+    def references(self, incident_id: int) -> list[ReferencePhoto]:
+        return self._of("reference", incident_id=incident_id)
 
     def timeline(self, item_id: int) -> list[Event]:
         events = [Event(s.seen_at, "sighting", s.url, s.id) for s in self._of("sighting", item_id=item_id)]

@@ -180,6 +180,40 @@ def test_a_cancelled_reading_ends(folder: Path) -> None:
         assert list(scanner.scan(find_inputs([str(folder)]), stop)) == []
 
 
+def test_reference_photos_can_be_given_changed_and_taken_away_between_scans(
+    tmp_path: Path, demo: Path, folder: Path
+) -> None:
+    inputs = [str(demo / "11-photo-edited.jpg")]
+    stop, empty = threading.Event(), tmp_path / "empty"
+    stop.set()
+    empty.mkdir()
+    with Scanner(ScanOptions(jobs=1, points=POINTS, added=())) as scanner:
+        (without,) = scanner.scan(find_inputs(inputs))
+        used, problems = scanner.use_references([str(folder)])
+        (found,) = scanner.scan(find_inputs(inputs))
+        with pytest.raises(SetupError):
+            scanner.use_references([str(empty)])
+        with pytest.raises(CancelledError):
+            scanner.use_references([str(folder)], stop)
+        (as_before,) = scanner.scan(find_inputs(inputs))
+        running = scanner.scan(find_inputs(inputs))
+        next(running)
+        with pytest.raises(RuntimeError, match="between two scans"):
+            scanner.use_references([])
+        running.close()  # type: ignore[attr-defined]
+        other, _ = scanner.use_references([str(demo / "01-plain-photo-cat.jpg")])
+        (not_found,) = scanner.scan(find_inputs(inputs))
+        assert scanner.use_references([]) == ((), ())
+        (without_again,) = scanner.scan(find_inputs(inputs))
+    assert sorted(Path(p).name for p in used) == ["2025-05-03 press.jpg", "drawing.jpg"]
+    assert sorted(Path(p.path).name for p in problems) == ["14-cut-short.jpg", "notes.txt"]
+    assert [Path(p).name for p in other] == ["01-plain-photo-cat.jpg"]
+    assert [source(r).score for r in (found, as_before, not_found)] == [1.0, 1.0, 0.0]
+    for report in (without, without_again):
+        assert report.analysis is not None
+        assert not [f for f in report.analysis.findings if f.role is Role.SOURCE]
+
+
 def test_a_worker_that_fails_is_said_and_changes_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = sm.Sources([str(folder)], Limits(), 1, 1)
 
