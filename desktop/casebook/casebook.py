@@ -231,6 +231,16 @@ class Casebook:
         self._rewrite(key, "passphrase changed")
         return keys.recovery_code(key)
 
+    def check_secret(self, secret: str) -> None:
+        """Raise wrong_passphrase unless this is the casebook's passphrase or its recovery code."""
+        with self._lock:
+            self._db()
+            header = self._key.header
+        with contextlib.suppress(CasebookError):
+            keys.key_from_code(secret, header)
+            return
+        keys.key_from_passphrase(secret, header)
+
     def backup(self, to_path: Path) -> None:
         """Write a whole, checked copy, which opens with the same passphrase and code. Raises casebook_exists,
         disk_full, disk_failed."""
@@ -491,9 +501,12 @@ class Casebook:
 
     def thumbnail(self, item_id: int) -> bytes | None:
         """The blurred JPEG, or None."""
+        return self._thumbnail("item", item_id)
+
+    def _thumbnail(self, kind: str, row_id: int) -> bytes | None:
         with self._reading() as db:
-            tables.one(db, "item", item_id)
-            found = db.execute("SELECT thumbnail FROM image WHERE item_id = ?", [item_id]).fetchone()
+            tables.one(db, kind, row_id)
+            found = db.execute(f"SELECT thumbnail FROM image WHERE {kind}_id = ?", [row_id]).fetchone()
             return None if found is None or found[0] is None else bytes(found[0])
 
     def delete_item(self, item_id: int) -> None:
@@ -551,11 +564,7 @@ class Casebook:
         zone, a malformed time, or an item of another incident.
         """
         if maybe_minor and (item_id is not None or screenshot is not None):
-            raise CasebookError(
-                "maybe_minor",
-                "Where someone may be under 18, only text is recorded: no item and no screenshot.",
-                "Record the address, the platform and the time, and turn to one of the help lines.",
-            )
+            raise _only_text()
         with self._changing() as (db, entries):
             tables.one(db, "incident", incident_id)
             _same_incident(db, incident_id, "item", [] if item_id is None else [item_id])
@@ -589,6 +598,25 @@ class Casebook:
     def screenshot(self, sighting_id: int) -> bytes:
         """The bytes that were kept; the log records it as an export. Raises no_such_record when none were."""
         return self._exported_image("sighting", sighting_id)
+
+    def screenshot_to_reveal(self, sighting_id: int) -> bytes:
+        """The bytes that were kept, to be shown without blur; the log records that. Raises as `screenshot`."""
+        return self._exported_image("sighting", sighting_id, "revealed")
+
+    def screenshot_thumbnail(self, sighting_id: int) -> bytes | None:
+        """The blurred JPEG, or None."""
+        return self._thumbnail("sighting", sighting_id)
+
+    def keep_screenshot(
+        self, sighting_id: int, image: bytes, media_type: str = "", thumbnail: bytes | None = None
+    ) -> Sighting:
+        """Keep (or replace) a screenshot of a sighting. Raises maybe_minor where only text may be recorded."""
+        with self._changing() as (db, entries):
+            if tables.one(db, "sighting", sighting_id)["maybe_minor"]:
+                raise _only_text()
+            entries += _delete(db, [part for part in _parts(db, "sighting", sighting_id) if part[0] == "image"])
+            entries += _keep_image(db, "sighting", sighting_id, image, media_type, thumbnail)
+            return tables.sightings(db, "id = ?", [sighting_id])[0]
 
     def delete_sighting(self, sighting_id: int) -> None:
         """Delete a sighting with its notes and screenshot, and what the log said of them."""
@@ -1062,6 +1090,14 @@ def _sha256(db: Database, item_id: int) -> str | None:
 # Parts of items and sightings
 
 _Record = tuple[str, int]
+
+
+def _only_text() -> CasebookError:
+    return CasebookError(
+        "maybe_minor",
+        "Where someone may be under 18, only text is recorded: no item and no screenshot.",
+        "Record the address, the platform and the time, and turn to one of the help lines.",
+    )
 
 
 def _item(db: Database, item_id: int) -> Item:

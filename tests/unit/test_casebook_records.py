@@ -294,3 +294,38 @@ def test_threads_take_turns(casebook: Casebook) -> None:
         thread.join()
     assert len(casebook.notes()) == 20
     assert casebook.verify().ok
+
+
+def test_a_screenshot_can_be_added_later_replaced_and_revealed(casebook: Casebook) -> None:
+    item = casebook.add_item(1, numbered_report(1))
+    sighting = casebook.add_sighting(1, "https://a.example", item_id=item.id)
+    assert casebook.screenshot_thumbnail(sighting.id) is None
+    with refused("no_such_record"):
+        casebook.screenshot_to_reveal(sighting.id)
+    casebook.keep_screenshot(sighting.id, b"first", "image/png", b"first blurred")
+    assert casebook.keep_screenshot(sighting.id, b"second", "image/png", b"blurred").has_screenshot
+    assert casebook.screenshot_thumbnail(sighting.id) == b"blurred"
+    assert casebook.screenshot_to_reveal(sighting.id) == b"second"
+    assert [r.action for r in casebook.log() if r.subject == f"sighting {sighting.id}"] == ["added", "revealed"]
+    minor = casebook.add_sighting(1, "https://b.example", maybe_minor=True)
+    with refused("maybe_minor"):
+        casebook.keep_screenshot(minor.id, b"never")
+    assert not any(s.has_screenshot for s in casebook.sightings() if s.maybe_minor)
+    casebook.delete_sighting(sighting.id)
+    assert casebook.sightings() == [minor]
+    assert casebook.verify().ok
+
+
+def test_the_present_passphrase_and_the_code_are_told_from_others(casebook: Casebook) -> None:
+    casebook.check_secret(PASSPHRASE)
+    for wrong in ("", PASSPHRASE + "x", "0000-" * 13 + "0000"):
+        with refused("wrong_passphrase"):
+            casebook.check_secret(wrong)
+    code = casebook.change_passphrase("five other unrelated dull words")
+    casebook.check_secret(code.lower())
+    casebook.check_secret("five other unrelated dull words")
+    with refused("wrong_passphrase"):
+        casebook.check_secret(PASSPHRASE)
+    casebook.close()
+    with refused("casebook_closed"):
+        casebook.check_secret(code)
