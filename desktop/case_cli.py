@@ -94,6 +94,7 @@ def arguments(case: argparse.ArgumentParser) -> None:
     show = verb("show", "show an item with all that happened around it")
     show.add_argument("item", type=int, metavar="ITEM", help="its number, as list shows it")
     show.add_argument("--save-image", metavar="TO", help="write the image, if it is kept, to a new file, in clear")
+    _fingerprints_argument(show)
     note = verb("note", "write a note, on an item or on the incident", incident=True)
     note.add_argument("text", nargs="?", metavar="TEXT", help="left out, it is read from standard input")
     about = note.add_mutually_exclusive_group()
@@ -143,6 +144,7 @@ def arguments(case: argparse.ArgumentParser) -> None:
         groups.add_argument(f"--{name}", nargs=2, type=int, metavar="ITEM", help=says)
     log = verb("log", "show the custody log: who did what, and when")
     log.add_argument("--after", type=int, default=0, metavar="N", help="only the rows after number N")
+    _fingerprints_argument(log)
     verify = verb("verify", "check every page, every record and the custody log")
     verify.add_argument(
         "--head", metavar="HEAD", help="also check that the log still holds what this head was printed for"
@@ -160,6 +162,14 @@ _STATES = ("draft", "sent", "acknowledged", "answered", "refused", "withdrawn", 
 
 def _metavar(name: str) -> str:
     return "TIME" if name.endswith("-at") else "TEXT"
+
+
+def _fingerprints_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fingerprints",
+        action="store_true",
+        help="show fingerprints too, from which a picture can be partly guessed; --json always holds them",
+    )
 
 
 def _incident_arguments(parser: argparse.ArgumentParser) -> None:
@@ -288,11 +298,18 @@ def _opened(args: argparse.Namespace) -> Casebook:
     typed = args.passphrase_fd is None and args.passphrase_file is None
     for tries_left in (2, 1, 0) if typed else (0,):
         try:
-            return open_it(path, passphrase.read(args, name), actor)
+            book = open_it(path, passphrase.read(args, name), actor)
         except CounterproofError as e:
             if e.code not in ("wrong_passphrase", "wrong_recovery_code") or not tries_left:
                 raise
             _tell(f"{e.message} {e.remedy}")
+            if not args.recovery_code:
+                _tell("To use the code: press Ctrl-C, then give the same command with --recovery-code.")
+        else:
+            if typed and args.recovery_code and args.case_verb != "passphrase":
+                name = words.visible(args.file)
+                _tell(f"To choose a new passphrase: counterproof case passphrase {name} --recovery-code")
+            return book
     raise AssertionError("the last try returns or raises")
 
 
@@ -517,7 +534,7 @@ def _show(book: Casebook, args: argparse.Namespace) -> None:
     if args.json:
         _json({"item": asdict(item), "timeline": [asdict(e) for e in events]})
         return
-    _lines(case_show.item_lines(item))
+    _lines(case_show.item_lines(item, args.fingerprints))
     _say("  what happened:")
     _lines(f"    {case_show.local(e.at)}  {e.kind}: {case_show.plain(e.text)}" for e in events)
 
@@ -752,7 +769,7 @@ def _log(book: Casebook, args: argparse.Namespace) -> None:
         _json({"log": [asdict(r) for r in rows]})
     else:
         for row in rows:
-            _lines(case_show.log_lines(row))
+            _lines(case_show.log_lines(row, args.fingerprints))
 
 
 def _one(book: Casebook, args: argparse.Namespace, item_id: int | None = None) -> Incident:

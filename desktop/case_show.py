@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from desktop.casebook.records import Answer, Consent, Incident, Item, LogRow, Overview, Request, Sighting
 
 _ZONE_FOLDER = "zoneinfo/"
+_FINGERPRINTS = frozenset({"sha256", "md5", "pdq", "phash"})
 
 _STATES = {
     "draft": "not sent yet",
@@ -136,8 +137,8 @@ def item_line(item: Item, sightings: int) -> str:
     return f"{item.id:>5}  {plain(item.label)}: {verdict(item)} ({seen}{image})"
 
 
-def item_lines(item: Item) -> Iterator[str]:
-    """All of an item but its timeline."""
+def item_lines(item: Item, fingerprints: bool = False) -> Iterator[str]:
+    """All of an item but its timeline; its fingerprints only with `fingerprints`, for a PDQ shows part of a picture."""
     yield f"Item {item.id}: {plain(item.label)}"
     yield f"  added {local(item.added_at)}; {'the image is kept' if item.has_image else 'the image is not kept'}"
     if item.media:
@@ -148,7 +149,10 @@ def item_lines(item: Item) -> Iterator[str]:
         yield f"    - {plain(reason)}"
     if item.intimacy and item.intimacy.get("level"):
         yield f"  intimacy: {words.INTIMACY[item.intimacy['level']]} (never proof)"
-    if item.hashes:
+    if item.hashes and not fingerprints:
+        none = "" if item.hashes.pdq else f" No PDQ: {plain(item.hashes.note)}" if item.hashes.note else " No PDQ."
+        yield f"  fingerprints: kept, not shown (--fingerprints shows them).{none}"
+    elif item.hashes:
         yield f"  SHA-256 {item.hashes.sha256}"
         yield f"  MD5 {item.hashes.md5}"
         if item.hashes.pdq:
@@ -225,16 +229,17 @@ def consent_line(consent: Consent) -> str:
     return f"{consent.id:>5}  {plain(consent.who)}{f' ({text})' if text else ''}, from {local(consent.given_at)}{until}"
 
 
-def log_lines(row: LogRow) -> Iterator[str]:
-    """A row of the custody log, and what it holds of the record concerned."""
+def log_lines(row: LogRow, fingerprints: bool = False) -> Iterator[str]:
+    """A row of the custody log, and what it holds of the record concerned; fingerprints only with `fingerprints`."""
     subject = f" {plain(row.subject)}" if row.subject else ""
     yield f"{row.seq:>6}  {local(row.at)}  {plain(row.actor)}: {plain(row.action).replace('_', ' ')}{subject}"
     if row.erased:
         yield "        (what it held was deleted with the record)"
     elif row.details:
         # Not the seal of the row that it concerns, which only `verify` reads.
+        hidden = {"record"} if fingerprints else {"record", *_FINGERPRINTS}
         shown = {
-            key: value for key, value in row.details.items() if value not in (None, "", [], {}) and key != "record"
+            key: value for key, value in row.details.items() if value not in (None, "", [], {}) and key not in hidden
         }
         if shown:
             yield f"        {plain('; '.join(f'{key} {_listed(value)}' for key, value in shown.items()))}"

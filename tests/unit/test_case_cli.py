@@ -19,6 +19,7 @@ import pytest
 from desktop import case_add, case_show, cli
 from desktop.casebook import keys
 from desktop.casebook.casebook import Casebook
+from desktop.safety import passphrase
 from detectors.inputs import Input
 from detectors.report import Fingerprinted, Report, View
 from detectors.scan import ScanOptions
@@ -346,13 +347,45 @@ def test_show_tells_all_of_an_item_and_that_it_was_looked_at(case: Case) -> None
     case("note", f"the sofa\nis {HOSTILE}", "--item", 1)
     case("note", "A woman at a desk", "--describe", 1)
     shown = case("show", 1)
-    for text in ("Likely synthetic", "SHA-256", "A woman at a desk", "https://example.org/1", "note: the sofa is"):
+    for text in (
+        "Likely synthetic",
+        "--fingerprints",
+        "A woman at a desk",
+        "https://example.org/1",
+        "note: the sofa is",
+    ):
         assert text in shown
     assert "\u202e" not in shown
     assert "\0" not in shown
     assert "viewed item 1" in case("log")
     case("show", 99, code=1)
     assert "no item 99" in case.err
+
+
+def test_fingerprints_are_shown_to_people_who_ask_for_them_and_always_in_json(case: Case) -> None:
+    sha256, pdq = fingerprints(str(case.picture("a.jpg", b"a")))
+    case("add", case.folder / "a.jpg", "--age", "adults", "--url", "https://example.org/1")
+    for words in (("show", 1), ("log",)):
+        plain, asked, for_programs = case(*words), case(*words, "--fingerprints"), case(*words, "--json")
+        for fingerprint in (sha256, pdq):
+            assert fingerprint not in plain
+            assert fingerprint in asked
+            assert fingerprint in for_programs
+    assert sha256 not in case("list") + case("open") + case("groups")
+
+
+def test_after_a_wrong_passphrase_and_with_the_code_the_next_step_is_said(
+    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = case.picture("new", f"{WORDS} again".encode())
+    new.chmod(0o600)
+    code = case.json("passphrase", "--new-passphrase-file", new)["recovery_code"]
+    typed = iter(["no such passphrase", f"{WORDS} again", code])
+    monkeypatch.setattr(passphrase, "read", lambda *_: next(typed))
+    assert cli.main(["case", "list", str(case.file)]) == 0
+    assert "the same command with --recovery-code" in capsys.readouterr().err
+    assert cli.main(["case", "list", str(case.file), "--recovery-code"]) == 0
+    assert f"counterproof case passphrase {case.file} --recovery-code" in " ".join(capsys.readouterr().err.split())
 
 
 def test_requests_and_answers(case: Case) -> None:
