@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop.casebook import custody, database, keys, tables
 from desktop.casebook.custody import Entry
-from desktop.casebook.migrations import is_newest, migrate
+from desktop.casebook.migrations import check_layout, is_newest, migrate
 from desktop.casebook.records import (
     AWAITING,
     Answer,
@@ -132,7 +132,7 @@ class Casebook:
                 casebook = cls(path, actor, key, db)
                 casebook.notices = (*foreign, *casebook._recover(db))
             except BaseException:
-                db.close()
+                database.close_as_it_is(db, path)
                 raise
             return casebook
 
@@ -221,13 +221,16 @@ class Casebook:
 
     # The file
 
-    def change_passphrase(self, new: str) -> str:
+    def change_passphrase(self, new: str, *, _cost: keys.Cost | None = None) -> str:
         """Write the casebook anew under another key and put it in place of the old file; returns its recovery code.
 
         Afterwards neither the old passphrase nor the old code opens the file; copies and backups made before keep
         theirs. A kill at any moment leaves one whole file. Raises weak_passphrase, disk_full.
         """
-        key = keys.new_key(new, self._key.cost)
+        # Whoever prepared the file may have made it too cheap to guess.
+        least = keys.FLOOR
+        cost = keys.Cost(max(self._key.cost.log2_kib, least.log2_kib), max(self._key.cost.passes, least.passes))
+        key = keys.new_key(new, _cost or cost)
         self._rewrite(key, "passphrase changed")
         return keys.recovery_code(key)
 
@@ -312,6 +315,7 @@ class Casebook:
             count, wrong = custody.verify(db)
             problems += wrong
             problems += tables.check_seals(db)
+            problems += check_layout(db)
             if head is not None and (missed := custody.check_printed(db, head)):
                 problems.append(missed)
             sound = "" if wrong else custody.head(db)
@@ -973,7 +977,7 @@ def _begin(db: Database, actor: str) -> None:
 
 def _beside(path: Path) -> Path:
     """Where a new file is written before it takes the place of `path`: the same folder, so that it can."""
-    return path.with_name(path.name + ".new")
+    return path.with_name(path.name + database.UNFINISHED)
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -1040,17 +1044,18 @@ def _sound(path: Path, key: keys.Key) -> tuple[Database | None, Path | None]:
         with database.guarded():
             db = database.connect(path, key, empty)
             try:
-                held = not database.check_records(db)
-                if held and is_newest(db):  # another layout is not ours to read
-                    held = not custody.verify(db)[1] and not tables.check_seals(db)
-            except BaseException:
-                empty()
-                db.close()
-                raise
+                with database.guarded():
+                    held = not database.check_records(db)
+                    if held and is_newest(db):  # another layout is not ours to read
+                        held = not custody.verify(db)[1] and not tables.check_seals(db)
+            except BaseException as e:
+                if not (isinstance(e, CasebookError) and e.code == "casebook_damaged"):
+                    database.close_as_it_is(db, path)  # stopped, or out of memory: that says nothing of the journal
+                    raise
+                held = False
             if held:
                 return db, None
-            empty()
-            db.close()
+            database.close_after(db, path, empty)
     except CasebookError as e:
         if e.code != "casebook_damaged":
             raise

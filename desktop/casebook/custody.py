@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _HEAD_BYTES = 10
 _CHUNK = 500
+# For how many wrong rows it is looked up whether they are others that were moved: each takes as long as the log is.
+_MOST_LOOKED_UP = 20
 
 
 def begin(db: Database) -> None:
@@ -50,6 +52,7 @@ class Entry:
 def append(db: Database, at: str, actor: str, entries: Iterable[Entry]) -> None:
     """Write rows and renew the head, inside the caller's transaction."""
     rows, previous = db.execute("SELECT rows, digest FROM head").fetchone()
+    actor = actor.encode("utf-8", "backslashreplace").decode()  # the name of an account may be no Unicode
     before = rows
     for entry in entries:
         rows += 1
@@ -86,9 +89,24 @@ def rows(db: Database, start: int) -> list[LogRow]:
         (start, _CHUNK),
     ).fetchall():
         erased = details is None and commitment != _commitment(None, None)
-        known = None if details is None else json.loads(details)
+        known = None if details is None else known_details(details)
         out.append(LogRow(seq, at, actor, action, subject, known, erased, previous.hex(), digest.hex()))
     return out
+
+
+def known_details(details: str | None) -> dict[str, Any]:
+    """The details of a row; empty where there are none, or where somebody wrote what is no object over them."""
+    try:
+        known = json.loads(details or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def listed(known: Mapping[str, Any], name: str, kind: type) -> list[Any]:
+    """What is listed under a name of a row's details, without what is of another kind."""
+    values = known.get(name)
+    return [v for v in values if isinstance(v, kind)] if isinstance(values, list) else []
 
 
 def head(db: Database) -> str:
@@ -128,14 +146,18 @@ def verify(db: Database) -> tuple[int, list[str]]:
     checked, expected, previous, sound = 0, 1, _genesis(db), True
     erased: dict[int, str] = {}
     accounted: set[int] = set()
-    start = 0
+    looked_up = start = 0
+    if db.execute("SELECT 1 FROM log WHERE seq < 1 LIMIT 1").fetchone():
+        problems.append("The custody log has rows that were added before its first one.")
     while found := db.execute("SELECT * FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (start, _CHUNK)).fetchall():
         for seq, at, actor, action, subject, details, salt, commitment, stored_previous, digest in found:
             if seq != expected:
                 problems.append(f"{_rows(expected, seq - 1)} missing from the custody log.")
             sealed = _digest(stored_previous, seq, at, actor, action, subject, commitment) == digest
             if not sealed:
-                moved = _number_of(db, (at, actor, action, subject, commitment, stored_previous, digest))
+                moved = None
+                if (looked_up := looked_up + 1) <= _MOST_LOOKED_UP:
+                    moved = _number_of(db, (at, actor, action, subject, commitment, stored_previous, digest))
                 was = f" was put in the place of another: it was written as row {moved}" if moved else " was changed"
                 problems.append(f"Row {seq} of the custody log{was}.")
             elif stored_previous != previous and seq == expected and sound:
@@ -149,7 +171,7 @@ def verify(db: Database) -> tuple[int, list[str]]:
             elif _commitment(salt, details) != commitment:
                 problems.append(f"The details of row {seq} of the custody log were changed.")
             elif action == "deleted" and details is not None:
-                accounted.update(json.loads(details).get("erased", ()))
+                accounted.update(listed(known_details(details), "erased", int))
             checked, expected, previous, start, sound = checked + 1, seq + 1, digest, seq, sealed
     problems += [
         f"The details of row {seq} of the custody log ({subject}) were erased without a deletion."
@@ -177,10 +199,10 @@ def check_printed(db: Database, printed: str) -> str:
 
 
 def _number_of(db: Database, row: tuple[str, str, str, str, bytes, bytes, bytes]) -> int | None:
-    """The number under which a row was sealed, looked for among all numbers, or None when it was changed."""
+    """The number under which a row was sealed, looked for among all likely numbers, or None when it was changed."""
     at, actor, action, subject, commitment, previous, digest = row
-    most = db.execute("SELECT max(seq) FROM log").fetchone()[0]
-    for seq in range(1, most + 2):
+    rows = db.execute("SELECT count(*) FROM log").fetchone()[0]  # not the highest number: that can be anything
+    for seq in range(1, 2 * rows + 2):
         if _digest(previous, seq, at, actor, action, subject, commitment) == digest:
             return seq
     return None

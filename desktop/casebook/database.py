@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 JOURNAL_BYTES = 64 * 1024 * 1024
 PAGE_BYTES = 4096
+# A file that is being written, beside the one whose place it will take. What is left of one is removed on opening, so
+# that it is a name that nobody gives to a file of their own.
+UNFINISHED = ".counterproof-unfinished"
 _JOURNAL_HEADER = 32
 _FRAME_HEADER = 24
 _FRAME = _FRAME_HEADER + PAGE_BYTES
@@ -30,6 +33,7 @@ _FRAME = _FRAME_HEADER + PAGE_BYTES
 # https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 _JOURNAL_MAGIC = 0x377F0682
 _FRAMES_AT_ONCE = 2048
+_SIDE_FILES = ("-wal", "-journal", "-shm")
 # Primary result codes of SQLite that mean something to a person, https://www.sqlite.org/rescode.html
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _TOOBIG, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 18, 26
 
@@ -63,10 +67,43 @@ def connect(path: Path, key: Key, unreadable: Callable[[], None] = lambda: None)
         db.execute("PRAGMA trusted_schema = OFF")
     except BaseException as e:
         if _primary(e) in (_CORRUPT, _NOTADB):
-            unreadable()
-        connection.close()
+            close_after(connection, path, unreadable)
+        else:
+            close_as_it_is(connection, path)
         raise
     return db
+
+
+def close_as_it_is(db: Any, path: Path) -> None:
+    """Close without folding the journal in: whether it belongs to the file is not known, or could not be dealt with.
+
+    SQLite leaves both alone when the file has another name by then, which it has for a moment. Windows does not let an
+    open file be renamed and folds the journal in.
+    """
+    if not journal_bytes(path):
+        db.close()
+        return
+    names = (path.with_name(f"{path.name}-closing-{i}") for i in range(1, 1000))
+    away = next(name for name in names if not name.exists())
+    try:
+        path.rename(away)
+    except OSError:
+        db.close()
+        return
+    try:
+        db.close()
+    finally:
+        away.rename(path)
+
+
+def close_after(db: Any, path: Path, first: Callable[[], None]) -> None:
+    """Close once `first` has dealt with the journal; where it fails, leave everything as it is."""
+    try:
+        first()
+    except BaseException:
+        close_as_it_is(db, path)
+        raise
+    db.close()
 
 
 @contextlib.contextmanager
@@ -266,10 +303,14 @@ def set_aside_journal(path: Path) -> Path:
 
     names = (path.with_name(f"{path.name}-damaged-journal-{i}") for i in range(1, 1000))
     aside = next(name for name in names if not name.exists())
-    with open(journal_path(path), "rb") as source, os.fdopen(_new_file(aside), "wb") as target:
-        shutil.copyfileobj(source, target)
-        target.flush()
-        _sync(target.fileno())
+    try:
+        with open(journal_path(path), "rb") as source, os.fdopen(_new_file(aside), "wb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            _sync(target.fileno())
+    except BaseException:
+        aside.unlink(missing_ok=True)  # half a copy would take the last room, and be taken for whole
+        raise
     return aside
 
 
@@ -362,7 +403,8 @@ def write_copy(db: Database, to: Path, key: Key, finish: Callable[[Database], No
     os.close(_new_file(to))
     try:
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        db.execute("ATTACH DATABASE ? AS copy KEY ?", (str(to), key.to_sqlcipher()))
+        # As bytes: not every path is text.
+        db.execute("ATTACH DATABASE ? AS copy KEY ?", (os.fsencode(to), key.to_sqlcipher()))
         try:
             # Half a copy is thrown away, but without a journal SQLite could not let go of it after a failure.
             db.execute("PRAGMA copy.journal_mode = MEMORY")
@@ -408,7 +450,7 @@ def write_file(to: Path, data: bytes) -> None:
 
 def remove_leftovers(path: Path) -> None:
     """Remove a file that was being written, with its side files. One that is not there is no error."""
-    for suffix in ("", "-wal", "-journal", "-shm"):
+    for suffix in ("", *_SIDE_FILES):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
@@ -420,8 +462,14 @@ def _new_file(path: Path) -> int:
 def claim(path: Path) -> None:
     """Make an empty file at `path` for what will replace it. An empty one that is there serves too.
 
-    Raises casebook_exists when anything else is there.
+    Raises casebook_exists when anything else is there, and bad_name for the names of side files.
     """
+    if path.name.endswith((*_SIDE_FILES, UNFINISHED)):
+        raise CasebookError(
+            "bad_name",
+            f"A name that ends like {path.name} is kept for the casebook’s own files.",
+            "Choose another.",
+        )
     try:
         os.close(_new_file(path))
     except FileExistsError:

@@ -150,6 +150,8 @@ def _first(db: Database) -> None:
         db.execute(statement)
 
 
+_LAYOUT = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+
 # Step n takes a casebook from layout n to n + 1.
 STEPS: tuple[Callable[[Database], None], ...] = (_first,)
 
@@ -172,6 +174,22 @@ def migrate(db: Database, steps: tuple[Callable[[Database], None], ...] = STEPS)
 def is_newest(db: Database) -> bool:
     """Whether a casebook has the newest layout."""
     return bool(db.execute("PRAGMA user_version").fetchone()[0] == len(STEPS))
+
+
+def check_layout(db: Database) -> list[str]:
+    """What is not laid out as this version does it, in plain sentences. A trigger that somebody put in could change
+    records as they are written."""
+    from sqlcipher3 import dbapi2
+    from sqlite_utils import Database
+
+    fresh = Database(dbapi2.connect(":memory:", isolation_level=None), execute_plugins=False)
+    migrate(fresh)
+    found, expected = ({tuple(row) for row in d.execute(_LAYOUT).fetchall()} for d in (db, fresh))
+    fresh.close()
+    return [
+        f"The {kind} {name} of the file was added, changed or removed."
+        for kind, name in sorted({row[:2] for row in found ^ expected})
+    ]
 
 
 def _statements(script: str) -> list[str]:

@@ -23,7 +23,7 @@ class CasebookError(CounterproofError):
 
     Codes: wrong_passphrase, wrong_recovery_code, weak_passphrase, casebook_missing, casebook_exists, not_a_casebook,
     casebook_damaged, casebook_newer, casebook_open_elsewhere, casebook_read_only, casebook_closed, disk_full,
-    disk_failed, memory_short, no_such_record, bad_record, maybe_minor.
+    disk_failed, memory_short, no_such_record, bad_record, bad_name, maybe_minor.
     """
 
 

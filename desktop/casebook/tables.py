@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from desktop.casebook import custody
 from desktop.casebook.records import (
     CasebookError,
     Item,
@@ -108,16 +109,25 @@ def _seal(row: Sequence[Any]) -> str:
 def check_seals(db: Database) -> list[str]:
     """Compare every record with what the custody log says of it; what is wrong, in plain sentences."""
     sealed: dict[str, str] = {}
+    links: set[_Link] = set()
+    gone: set[str] = set()  # for good: a number is never used again
     for action, subject, details in db.execute(
-        "SELECT action, subject, details FROM log WHERE action IN ('added', 'changed', 'deleted') ORDER BY seq"
+        "SELECT action, subject, details FROM log WHERE seq > 0 AND action IN"
+        " ('added', 'changed', 'deleted', 'marked as no match', 'marked as match') ORDER BY seq"
     ):
-        known = json.loads(details) if details else {}
+        known = custody.known_details(details)
         if action == "deleted":
-            for gone in (subject, *known.get("with", ())):
-                sealed.pop(gone, None)
-        else:
+            for one in (subject, *custody.listed(known, "with", str)):
+                gone.add(one)
+                sealed.pop(one, None)
+        elif action in ("added", "changed"):
             sealed[subject] = known.get("record", "")
-    problems = []
+            for kind in ("item", "sighting") if action == "added" and subject.startswith("request ") else ():
+                links.update(frozenset((subject, f"{kind} {n}")) for n in custody.listed(known, f"{kind}s", int))
+        elif details is not None:
+            pair = frozenset((subject, f"item {known.get('other')}"))
+            (links.add if action == "marked as no match" else links.discard)(pair)
+    problems = _check_links(db, {link for link in links if gone.isdisjoint(link)})
     for kind, names in SEALED.items():
         for row_id, *row in db.execute(f'SELECT id, {", ".join(names)} FROM "{kind}" ORDER BY id'):
             subject = f"{kind} {row_id}"
@@ -128,6 +138,24 @@ def check_seals(db: Database) -> list[str]:
                 problems.append(f"The record {subject} is not as the custody log has it: it was changed.")
     problems += [f"The record {subject} is in the custody log and not in the casebook." for subject in sealed]
     return problems
+
+
+_Link = frozenset[str]
+
+
+def _check_links(db: Database, expected: set[_Link]) -> list[str]:
+    """Compare what requests are about, and which items are no match, with what the custody log says."""
+    found: set[_Link] = {frozenset((f"item {a}", f"item {b}")) for a, b in db.execute("SELECT * FROM wrong_match")}
+    for kind in ("item", "sighting"):
+        for one, other in db.execute(f"SELECT request_id, {kind}_id FROM request_{kind}"):
+            found.add(frozenset((f"request {one}", f"{kind} {other}")))
+    return [
+        f"That {' and '.join(sorted(link))} belong together is in the casebook and not in the custody log."
+        for link in sorted(found - expected, key=sorted)
+    ] + [
+        f"That {' and '.join(sorted(link))} belong together is in the custody log and not in the casebook."
+        for link in sorted(expected - found, key=sorted)
+    ]
 
 
 # Hashes and views

@@ -436,3 +436,67 @@ def test_a_settled_request_is_not_due(casebook: Casebook) -> None:
     assert [r.id for r in casebook.due()] == [late.id]
     assert casebook.update_request(late.id, due_at="").due_at is None
     assert casebook.due() == []
+
+
+# What a row says, and how the file is laid out
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("DELETE FROM request_item WHERE item_id = 1", "item 1 and request 1"),
+        ("INSERT INTO request_item VALUES (1, 3)", "item 3 and request 1"),
+        ("DELETE FROM request_sighting", "request 1 and sighting 1"),
+        ("DELETE FROM wrong_match", "item 1 and item 2"),
+        ("INSERT INTO wrong_match VALUES (2, 3)", "item 2 and item 3"),
+        ("CREATE TRIGGER t AFTER INSERT ON sighting BEGIN UPDATE sighting SET url = ''; END", "trigger t"),
+        ("DROP TRIGGER image_of_a_minor_added", "trigger image_of_a_minor_added"),
+        ("CREATE TABLE more (a)", "table more"),
+        ("UPDATE log SET details = 'x' WHERE seq = 3", "The details of row 3"),
+        ("UPDATE log SET details = '[]' WHERE seq = 3", "The details of row 3"),
+        ("UPDATE log SET action = 'deleted', details = '7' WHERE seq = 3", "Row 3"),
+        ('UPDATE log SET details = \'{"with": [[]], "items": [[]], "record": []}\' WHERE seq = 3', "row 3"),
+    ],
+)
+def test_links_layout_and_what_is_no_detail_are_named(casebook: Casebook, statement: str, named: str) -> None:
+    seen = casebook.add_sighting(1, "https://a.example", item_id=1)
+    casebook.add_request(1, "a platform", item_ids=[1, 2], sighting_ids=[seen.id])
+    casebook.not_a_match(1, 2)
+    casebook.not_a_match(1, 3)
+    casebook.not_a_match(3, 1, wrong=False)
+    assert casebook.verify().ok
+    sql(casebook, statement)
+    problems = reopened(casebook).problems
+    assert any(named in p for p in problems), problems
+
+
+def test_links_to_what_was_deleted_are_not_missed(casebook: Casebook) -> None:
+    seen = [casebook.add_sighting(1, "https://a.example", item_id=n) for n in (1, 2, 3)]
+    casebook.add_request(1, "a platform", item_ids=[1, 2, 3, 3], sighting_ids=[s.id for s in seen])
+    for pair in ((1, 2), (2, 3), (1, 3)):
+        casebook.not_a_match(*pair)
+    for call in (
+        lambda: casebook.delete_sighting(3),
+        lambda: casebook.mark_maybe_minor(1),
+        lambda: casebook.delete_item(2),
+    ):
+        call()
+        assert casebook.verify().problems == ()
+    assert reopened(casebook).problems == ()
+
+
+@pytest.mark.parametrize("number", [0, -5, -(1 << 63), 1 << 62, (1 << 63) - 1])
+def test_a_row_with_an_impossible_number_is_named(casebook: Casebook, number: int) -> None:
+    sql(
+        casebook,
+        f"INSERT INTO log SELECT {number}, at, actor, 'z', subject, details, salt, commitment, previous, digest"
+        " FROM log WHERE seq = 3",
+    )
+    assert any("added" in p or str(number) in p for p in reopened(casebook).problems)
+
+
+def test_who_is_at_work_need_not_be_unicode(path: Path) -> None:
+    with Casebook.create(path, PASSPHRASE, "A\udcff", _cost=CHEAP)[0] as made:
+        made.add_incident("x")
+        assert made.verify().ok
+        assert {row.actor for row in made.log()} == {"A\\udcff"}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from desktop.casebook import database, keys, migrations
+from desktop.casebook import custody, database, keys, migrations
 from desktop.casebook.casebook import Casebook
 from desktop.casebook.records import CasebookError
 from tests.casebook_kill import CHEAP, OPERATIONS, image_of, numbered_report, run
@@ -667,7 +667,7 @@ def test_a_kill_around_the_change_of_passphrase_leaves_one_whole_file(path: Path
         "casebook.add_note(1, 'in the journal')\n"
         "casebook.change_passphrase('another set of words')",
     )
-    assert path.with_name(path.name + ".new").exists() == (when == "before")
+    assert path.with_name(path.name + database.UNFINISHED).exists() == (when == "before")
     with Casebook.open(path, PASSPHRASE if when == "before" else "another set of words", "tester") as casebook:
         assert casebook.notices == ()
         assert len(casebook.notes()) == 2
@@ -730,3 +730,120 @@ def test_a_newer_header_is_newer_and_not_damaged(path: Path) -> None:
     data[14:16] = keys._crc(bytes(data[:14]))
     path.write_bytes(data)
     assert code_of(lambda: opened(path)) == "casebook_newer"
+
+
+# Names
+
+
+def test_a_copy_is_never_taken_for_what_was_left_unfinished(path: Path) -> None:
+    made(path)
+    with opened(path) as casebook:
+        notes = len(casebook.notes())
+        casebook.backup(path.with_name(path.name + ".new"))
+        for ending in ("-wal", "-journal", "-shm", database.UNFINISHED):
+            for write in (casebook.backup, casebook.export):
+                assert code_of(lambda w=write, e=ending: w(path.with_name(path.name + e))) == "bad_name"
+                assert code_of(lambda w=write, e=ending: w(path.with_name("other" + e))) == "bad_name"
+        casebook.add_note(1, "goes on")
+        assert casebook.verify().ok
+    with opened(path) as casebook:
+        assert len(casebook.notes()) == notes + 1
+        with Casebook.open(path.with_name(path.name + ".new"), PASSPHRASE, "tester") as copy:
+            assert len(copy.notes()) == notes
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are text there")
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"a?b#c%20'd\"e;f", b":memory:"])
+def test_the_name_of_the_file_can_be_any(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
+    with Casebook.create(path, PASSPHRASE, "tester", _cost=CHEAP)[0] as casebook:
+        casebook.add_incident("x")
+        casebook.backup(path.with_name(path.name + "b"))
+        casebook.export(path.with_name(path.name + "e"))
+        casebook.compact()
+        casebook.change_passphrase("another set of words", _cost=CHEAP)
+        assert casebook.verify().ok
+    for there, passphrase in ((path, "another set of words"), (path.with_name(path.name + "b"), PASSPHRASE)):
+        with Casebook.open(there, passphrase, "tester") as casebook:
+            assert len(casebook.incidents()) == 1
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_a_new_passphrase_is_not_cheaper_to_guess_than_the_floor(path: Path) -> None:
+    """A file that somebody prepared at the least cost does not pass that on."""
+    with Casebook.create(path, PASSPHRASE, "tester", _cost=CHEAP)[0] as casebook:
+        casebook.change_passphrase("another set of words")
+    cost = keys.Cost.from_byte(path.read_bytes()[1])
+    assert (cost.log2_kib, cost.passes) == (keys.FLOOR.log2_kib, keys.FLOOR.passes)
+
+
+def no_room(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_damaged_journal_that_cannot_be_copied_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(path)
+    damaged = b"no journal" * 100
+    database.journal_path(path).write_bytes(damaged)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", no_room)
+        assert code_of(lambda: opened(path)) == "disk_full"
+    assert sorted(os.listdir(path.parent)) == [path.name, path.name + "-wal"]
+    assert database.journal_path(path).read_bytes() == damaged
+    with opened(path) as casebook:
+        assert "journal" in casebook.notices[0]
+        assert casebook.verify().problems
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be renamed there")
+def test_a_backup_put_over_a_casebook_with_its_journal_is_not_ruined_on_a_full_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(path)
+    with opened(path) as casebook:
+        for _ in range(20):
+            casebook.add_note(1, "long " * 600)
+    backup = path.read_bytes()
+    with opened(path) as casebook:
+        for _ in range(40):
+            casebook.add_note(1, "other" * 600)
+        casebook.compact()
+        for _ in range(20):
+            casebook.add_note(1, "again" * 600)
+        journal = database.journal_path(path).read_bytes()
+    path.write_bytes(backup)
+    database.journal_path(path).write_bytes(journal)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", no_room)
+        assert code_of(lambda: opened(path)) == "disk_full"
+    assert sorted(os.listdir(path.parent)) == [path.name, path.name + "-wal"]
+    assert path.read_bytes() == backup
+    with opened(path) as casebook:
+        assert "another state" in casebook.notices[0]
+        assert casebook.verify().ok
+
+
+def test_a_stop_while_a_journal_is_checked_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(path)
+    before = killed_with_a_note(path)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for where in ("verify", "check_head"):
+        with monkeypatch.context() as patch:
+            patch.setattr(custody, where, stop)
+            with pytest.raises(KeyboardInterrupt):
+                opened(path)
+        if where == "verify":
+            assert database.journal_path(path).read_bytes() == before
+    with opened(path) as casebook:
+        assert casebook.notices == ()
+        assert casebook.notes()[-1].text == "in the journal"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def killed_with_a_note(path: Path) -> bytes:
+    """Leave a journal as a killed process does; its bytes."""
+    killed(path, "casebook.add_note(1, 'in the journal')\nos.kill(os.getpid(), 9)")
+    return database.journal_path(path).read_bytes()
