@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from desktop.casebook.records import Incident
 
 SCHEMA = "counterproof.case/1"
+_HEAD = re.compile(r"\d+(-[0-9A-Za-z]{4}){4}")
 
 _EPILOG = """\
 A casebook is one encrypted file. It holds fingerprints, findings, addresses and notes; an image itself only with
@@ -400,16 +402,24 @@ def _open(book: Casebook, args: argparse.Namespace) -> int:
 
 
 def _verify(book: Casebook, args: argparse.Namespace) -> int:
+    if args.head is not None and not _HEAD.fullmatch(args.head.strip()):
+        raise CounterproofError(
+            "not_a_head",
+            f"“{words.visible(args.head)}” is not the head of a log, so nothing was checked.",
+            "Copy it from the packet: a number, then four groups of four letters and digits, with hyphens.",
+        )
     found = book.verify(args.head)
-    return _json({"verification": asdict(found)}, found.ok) if args.json else _verified(found)
+    return _json({"verification": asdict(found)}, found.ok) if args.json else _verified(found, args.head)
 
 
-def _verified(found: Any) -> int:
-    """What was checked, and what is wrong; the exit status."""
+def _verified(found: Any, printed: str | None = None) -> int:
+    """What was checked, with the head that was `printed` on a packet, and what is wrong; the exit status."""
     if not found.ok:
         _say("THIS CASEBOOK IS NOT AS IT WAS LEFT.")
     for problem in found.problems:
         _say(f"  - {problem}")
+    if not found.ok and printed is not None:
+        _say("Compare the head with the packet first, letter by letter: a slip of the hand looks the same.")
     if found.ok:
         rows = words.count(found.rows, "row", "rows")
         _say(f"All is whole: {found.checked_bytes / 1e6:.1f} MB and {rows} of the custody log were checked.")
@@ -660,6 +670,10 @@ def _sighting(book: Casebook, args: argparse.Namespace) -> int:
             "Where someone may be under 18, only the text is recorded, without an item.",
             f"Leave out --item. To delete the item: counterproof case delete FILE {args.item} --maybe-minor",
         )
+    if not any(text.strip() for text in (args.url, args.platform, args.handle, args.note)):
+        raise CounterproofError(
+            "nothing_written", "There is nothing to write down.", "Give the address, or --platform."
+        )
     incident = _one(book, args, args.item)
     fields = {**sighting_fields(args), "maybe_minor": args.maybe_minor, "item_id": args.item}
     seen = book.add_sighting(incident.id, args.url, **fields)
@@ -701,6 +715,14 @@ def _request(book: Casebook, args: argparse.Namespace) -> int:
             reference=args.reference or "",
             due_at=case_show.due(args.due, zone, sent) if args.due else None,
             state=state or RequestState.DRAFT,
+        )
+    elif args.to is not None or any(
+        (args.item, args.sighting, args.basis, args.channel, args.sent_at, args.due, args.reference, args.state)
+    ):
+        raise CounterproofError(
+            "no_recipient",
+            "Nothing was recorded, because it is not said whom you ask.",
+            "Add --to WHOM for another request, or --update N to change request N.",
         )
     else:
         rows = book.requests(args.incident)

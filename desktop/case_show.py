@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from desktop.casebook.records import Answer, Consent, Incident, Item, LogRow, Overview, Request, Sighting
 
+# What was seen, sent or is due lies in these; another year is a slip of the hand, and some have no local time.
+_YEARS = range(1980, 2100)
 _ZONE_FOLDER = "zoneinfo/"
 _FINGERPRINTS = frozenset({"sha256", "md5", "pdq", "phash"})
 
@@ -31,8 +34,11 @@ _STATES = {
 
 
 def local(at: str) -> str:
-    """A time of the casebook in this computer's time zone: `2026-11-24 18:30 +01:00`."""
-    moment = datetime.fromisoformat(at).astimezone()
+    """A time of the casebook in this computer's time zone: `2026-11-24 18:30 +01:00`; as it is at the ends of time."""
+    try:
+        moment = datetime.fromisoformat(at).astimezone()
+    except (OverflowError, OSError, ValueError):  # the year 1 or 9999, which another zone does not have
+        return at
     offset = moment.strftime("%z")
     return f"{moment:%Y-%m-%d %H:%M} {offset[:3]}:{offset[3:5]}"
 
@@ -65,9 +71,10 @@ def moment(text: str, zone: str, end_of_day: bool = False) -> str:
     """A time that somebody typed, as the casebook writes times: ISO 8601, or with a space, or a date alone, or `now`.
 
     Without an offset it is a time in `zone` (IANA). A date alone is its first minute, or with `end_of_day` its last.
-    Raises CounterproofError when it is no time or no zone.
+    Raises CounterproofError when it is no time or no zone, or of another century.
     """
-    if text == "now":
+    text = text.strip()
+    if text.casefold() == "now":
         return now()
     where = _zone(zone)
     if where is None:
@@ -77,11 +84,13 @@ def moment(text: str, zone: str, end_of_day: bool = False) -> str:
             "Give a name such as Europe/London or America/Mexico_City.",
         )
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(re.sub(r"(?<=[ T])(?=\d:)", "0", text))  # 6:30 is 06:30
+        if found.year not in _YEARS:
+            raise ValueError
     except ValueError as e:
         raise CounterproofError(
             "not_a_time",
-            f"{words.visible(text)} is not a time that Counterproof understands.",
+            f"“{words.visible(text)}” is not a time that Counterproof understands.",
             "Write it as 2026-11-24 18:30, or with an offset as 2026-11-24T18:30+01:00, or now.",
         ) from e
     if end_of_day and len(text) <= len("2026-11-24"):
@@ -184,8 +193,11 @@ def sighting_line(sighting: Sighting) -> str:
 
 def _there(at: str, name: str) -> str:
     """The time in another zone; empty where that zone is not known here."""
-    zone = _zone(name)
-    return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M}" if zone else ""
+    try:
+        zone = _zone(name)
+        return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M}" if zone else ""
+    except OverflowError:
+        return ""
 
 
 def request_lines(request: Request, answers: Sequence[Answer] = ()) -> Iterator[str]:

@@ -6,9 +6,10 @@ There is no default answer, and nothing turns the question off. Whatever brings 
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from detectors.errors import CounterproofError
 
@@ -24,6 +25,8 @@ NOT_OPENED = (
 )
 
 _WIDTH = 88
+# The terminal itself, wherever the streams lead: a list of files on standard input must not pass the question by.
+_TERMINAL = "/dev/tty"
 _ONLY_HERE = object()
 
 
@@ -72,7 +75,7 @@ def scan_may_start(args: argparse.Namespace) -> bool:
     At a terminal it is asked unless `--age` was given; without one nobody is there to ask, and the run goes on. Says
     where to turn when it may not. Raises KeyboardInterrupt when the person leaves without an answer.
     """
-    if args.age is None and not at_terminal():
+    if args.age is None and not _somebody_there():
         return True
     answer = Answer(args.age) if args.age else ask()
     if not may_open(answer):
@@ -87,7 +90,7 @@ def settled(args: argparse.Namespace) -> Answer:
     """
     if args.age:
         return Answer(args.age)
-    if not at_terminal():
+    if not _somebody_there():
         raise CounterproofError(
             "age_not_answered",
             "Nothing was opened: whether anyone in the pictures may be under 18 must be answered first.",
@@ -101,21 +104,41 @@ def at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def _somebody_there() -> bool:
+    """Whether the question can be asked: also where a list comes in by standard input, or the messages go to a file."""
+    if at_terminal():
+        return True
+    if not any(map(os.isatty, (0, 1, 2))):
+        return False
+    try:
+        open(_TERMINAL).close()
+    except OSError:
+        return False
+    return True
+
+
 def ask() -> Answer:
     """Ask until there is an answer. The end of input is none: it raises KeyboardInterrupt, as Ctrl-C does."""
+    if at_terminal():
+        return _ask(sys.stdin, sys.stderr)
+    with open(_TERMINAL) as typed, open(_TERMINAL, "w") as shown:
+        return _ask(typed, shown)
+
+
+def _ask(typed: TextIO, shown: TextIO) -> Answer:
     answers = {"1": Answer.ADULTS, "2": Answer.MINOR, "3": Answer.UNSURE}
-    _write(f"Before we start. {QUESTION}\n\n  1  No, all adults\n  2  Yes\n  3  I am not sure\n\n")
-    _write("Nothing has been opened yet. If you are not sure, choose 3.\n")
+    _write(f"Before we start. {QUESTION}\n\n  1  No, all adults\n  2  Yes\n  3  I am not sure\n\n", shown)
+    _write("Nothing has been opened yet. If you are not sure, choose 3.\n", shown)
     while True:
-        _write("Your answer (1, 2 or 3): ")
-        line = sys.stdin.readline()
+        _write("Your answer (1, 2 or 3): ", shown)
+        line = typed.readline()
         if not line:
-            _write("\n")
+            _write("\n", shown)
             raise KeyboardInterrupt
         if answer := answers.get(line.strip()):
-            _write("\n")
+            _write("\n", shown)
             return answer
-        _write("Please type 1, 2 or 3, and press Enter.\n")
+        _write("Please type 1, 2 or 3, and press Enter.\n", shown)
 
 
 def show_where_to_turn(where: str | None) -> None:
@@ -145,12 +168,12 @@ def _ask_country() -> str:
 
 
 def country(text: str) -> str:
-    """A country as typed: two letters."""
+    """A country as typed: two letters of ISO 3166, in which UK is GB."""
     import argparse
 
     if not (len(text) == 2 and text.isascii() and text.isalpha()):
         raise argparse.ArgumentTypeError("give a country as two letters, such as GB")
-    return text.upper()
+    return "GB" if text.upper() == "UK" else text.upper()
 
 
 def _wrapped(text: str) -> str:
@@ -159,6 +182,7 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _write(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+def _write(text: str, to: TextIO | None = None) -> None:
+    to = to or sys.stderr
+    to.write(text)
+    to.flush()

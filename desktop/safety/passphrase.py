@@ -142,7 +142,7 @@ def _bytes(descriptor: int) -> bytes:
 
 def _first_line(data: bytes, where: str) -> str:
     try:
-        text = data.removesuffix(b"\r").decode("utf-8")
+        text = data.removesuffix(b"\r").decode("utf-8-sig")  # Notepad begins a file with a mark
     except UnicodeDecodeError as e:
         raise _not_usable(where, "is not text in UTF-8") from e
     if not text:

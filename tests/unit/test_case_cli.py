@@ -539,3 +539,50 @@ def test_times_are_shown_in_the_local_zone_with_its_offset() -> None:
         assert timedelta(minutes=59) < soon <= timedelta(hours=1)
     with in_zone("CET-1CEST"):  # a rule, and no name of a place
         assert case_show.local_zone() == "UTC"
+
+
+def test_a_mistyped_head_is_no_alarm(case: Case) -> None:
+    assert "NOT AS IT WAS LEFT" not in case("verify", "--head", "21-RYY6", code=1)
+    assert "not the head of a log" in case.err
+    assert "letter by letter" in case("verify", "--head", "1-AAAA-AAAA-AAAA-AAAA", code=1)
+
+
+def test_a_request_without_a_recipient_and_a_sighting_without_words_are_refused(case: Case) -> None:
+    for words in (("--sent-at", "now", "--due", "48h"), ("--to", "")):
+        case("request", *words, code=1)
+        assert "whom you ask" in case.err
+    case("sighting", "", code=1)
+    assert "nothing to write down" in case.err
+    assert case.json("request")["requests"] == case.json("sighting")["sightings"] == []
+
+
+def test_times_of_another_century_are_refused_and_small_slips_understood(case: Case) -> None:
+    for slip in ("0001-01-01", "9999-12-31 23:59", "0202-11-24 18:30"):
+        case("sighting", "https://example.org/1", "--seen-at", slip, code=1)
+        assert "not a time" in case.err
+        case("request", "--to", "X", "--due", slip, code=1)
+    seen = case.json("sighting", "https://example.org/1", "--seen-at", " 2026-07-01 6:30 ")["sighting"]
+    assert seen["seen_at"] == "2026-07-01T06:30:00+01:00"
+
+
+def test_a_time_at_the_ends_of_time_does_not_hide_the_rest(case: Case) -> None:
+    case("add", case.picture("a.jpg", b"a"), "--age", "adults")
+    with case.book() as book:
+        for year, zone in (("0001-01-01", "America/New_York"), ("9999-12-31", "Asia/Tokyo")):
+            book.add_sighting(1, "https://example.org/1", item_id=1, seen_at=f"{year}T12:00:00+00:00", time_zone=zone)
+            book.add_sighting(1, "https://example.org/2", item_id=1, seen_at=f"{year}T23:00:00-14:00", time_zone=zone)
+    assert case("sighting").count("https://") == 4
+    assert case("show", 1).count("https://") == 4
+
+
+def test_a_passphrase_file_may_begin_with_a_byte_order_mark(case: Case) -> None:
+    case.secret.write_bytes(b"\xef\xbb\xbf" + f"{WORDS}\r\n".encode())
+    case("list")
+    case.secret.write_bytes(b"\xef\xbb\xbf\r\n")
+    case("list", code=1)
+    assert "is empty" in case.err
+
+
+def test_the_uk_is_gb(case: Case) -> None:
+    case("incident", "--country", "uk")
+    assert case.json("incident")["incidents"][0]["country"] == "GB"
