@@ -13,7 +13,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
 from shiboken6 import isValid
 
-from desktop.casebook.records import Item, NewItem
+from desktop.casebook.records import Item, NewItem, Sighting
+from desktop.safety import age_gate
 from desktop.safety.age_gate import Adults
 from desktop.safety.helplines import locale_country
 from desktop.window import case_view
@@ -21,29 +22,35 @@ from desktop.window.add_files import AddFiles
 from desktop.window.case_dialogs import (
     AnswerForm,
     ConsentForm,
+    ContactForm,
+    Contacts,
     DeleteItem,
+    DeleteSighting,
+    ExportForm,
     IncidentForm,
     MaybeMinorItem,
     NewPassphrase,
     RecoveryCode,
     RequestForm,
+    ScreenshotForm,
     SightingForm,
     Unlock,
     WordsForm,
     verification_text,
 )
 from desktop.window.case_forms import CaseForm, Job
-from desktop.window.case_import import gather
+from desktop.window.case_import import gather, gather_screenshot
 from desktop.window.case_pane import CasePane
 from desktop.window.case_runner import Book
 from desktop.window.case_session import CaseSession, CaseState
 from desktop.window.case_sidebar import CaseSidebar
 from desktop.window.case_view import Contents, ItemContents
-from desktop.window.dialogs import WhereToTurn
+from desktop.window.dialogs import AgeQuestion, WhereToTurn
 from desktop.window.look_alikes import LookAlikes, Pair
 from desktop.window.pair_view import PairWindow
 from desktop.window.reveal import Pixels, Request
 from desktop.window.session import Session
+from desktop.window.sightings import SightingsWindow
 from desktop.window.table import Row
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
@@ -71,6 +78,8 @@ class CaseDesk(QObject):
         self.contents: Contents | None = None
         self.alikes = LookAlikes()
         self.pairs: PairWindow | None = None
+        self.sightings: SightingsWindow | None = None
+        self._sightings_of: int | None = None
         self.pictures_hidden = False
         self._item_id: int | None = None
         self._incident_id: int | None = None
@@ -135,12 +144,17 @@ class CaseDesk(QObject):
         self._ask_path(translate("case", "Back up the casebook"), do, save=True)
 
     def change_passphrase(self) -> None:
-        """Asks for another passphrase; the new recovery code is shown once."""
+        """Asks for the present passphrase and for another; the new recovery code is shown once."""
         form = NewPassphrase(self._window, for_new=False)
 
         def submit() -> None:
-            new = form.first.text()
-            self._cases.ask(lambda book: book.change_passphrase(new), done, partial(_again, form))
+            present, new = "" if form.present is None else form.present.text(), form.first.text()
+
+            def change(book: Book) -> Any:
+                book.check_secret(present)
+                return book.change_passphrase(new)
+
+            self._cases.ask(change, done, partial(_again, form))
 
         def done(code: str) -> None:
             _accept(form)
@@ -153,6 +167,24 @@ class CaseDesk(QObject):
         """Checks the custody log and the file, and says what was found."""
         self.said.emit(translate("case", "Checking the custody log…"))
         self._cases.ask(lambda book: book.verify(), lambda found: self.say(verification_text(found)))
+
+    def export(self) -> None:
+        """Says what an export is, asks how much and where, and writes it."""
+        incident = None if self.contents is None else self.contents.incident
+        form = ExportForm(self._window, incident)
+
+        def write(path: str, what: int | None) -> None:
+            done = translate("case", "The export is written. It is not encrypted: keep it only as long as you need it.")
+            self._cases.ask(lambda book: book.export(Path(path), what), lambda _none: self.say(done))
+
+        def where() -> None:
+            what = form.what.currentData()
+            form.accept()
+            title, kind = translate("case", "Export as JSON"), (translate("case", "JSON files"), "json")
+            self._ask_path(title, lambda path: write(path, what), save=True, kind=kind)
+
+        form.wanted.connect(where)
+        self._show(form)
 
     # What it holds
 
@@ -225,6 +257,51 @@ class CaseDesk(QObject):
         )
         self._run(form, self._written)
 
+    def show_sightings(self, chosen: int | None = None) -> None:
+        """The sightings of the chosen item, or those of text alone where no item is chosen."""
+        _, item = self._where()
+        self.sightings = window = SightingsWindow(self._window)
+        self._sightings_of = None if item is None else item.id
+        window.picture.hide_altogether(self.pictures_hidden)
+        window.picture.wanted.connect(partial(self._kept, window.picture, "screenshot"))
+        self._session.preview_ready.connect(window.picture.arrived)
+        self._session.preview_failed.connect(window.picture.failed)
+        window.screenshot_wanted.connect(self.attach_screenshot)
+        window.deletion_wanted.connect(lambda s: self._run(DeleteSighting(self._window, s), self._written))
+        self._show(window)
+        self._refresh_sightings(chosen)
+
+    def attach_screenshot(self, sighting: Sighting) -> None:
+        """Asks whether anyone in it may be under 18, then which file, and says what keeping it means."""
+        question = AgeQuestion(self._window)
+
+        def admitted() -> None:
+            adults = age_gate.admit(age_gate.Answer.ADULTS)
+            if adults is not None:
+                self._ask_picture(lambda path: self._attach(sighting.id, path, adults))
+
+        question.all_adults.connect(admitted)
+        question.maybe_minor.connect(self.where_to_turn)
+        self._show(question)
+
+    def show_contacts(self) -> None:
+        """Who helps or decides in this incident."""
+        incident_id, _ = self._where()
+        if incident_id is None:
+            return
+        dialog = Contacts(self._window)
+
+        def show(found: Any) -> None:
+            if isValid(dialog):
+                dialog.show_contacts(found)
+
+        def ask(_value: Any = None) -> None:
+            self._cases.ask(lambda book: book.contacts(incident_id), show)
+
+        dialog.add.clicked.connect(lambda: self._run(ContactForm(self._window, incident_id), ask))
+        self._show(dialog)
+        ask()
+
     def add_request(self) -> None:
         """A request about the chosen item, or about the incident."""
         incident_id, item = self._where()
@@ -278,7 +355,7 @@ class CaseDesk(QObject):
         note = translate("pair", "“Not a match” is remembered in the casebook, and can be taken back.")
         self.pairs = PairWindow(self._window, remembered=note)
         self.pairs.pictures.hidden_altogether = self.pictures_hidden
-        self.pairs.pictures.wanted.connect(partial(self._kept, self.pairs.pictures))
+        self.pairs.pictures.wanted.connect(partial(self._kept, self.pairs.pictures, "item"))
         self.pairs.marked.connect(self._marked)
         self._session.preview_ready.connect(self.pairs.pictures.arrived)
         self._session.preview_failed.connect(self.pairs.pictures.failed)
@@ -298,6 +375,7 @@ class CaseDesk(QObject):
         self._cases.ask(lambda book: case_view.load(book, incident_id), self._loaded)
         if item_id is not None:
             self._cases.ask(lambda book: case_view.load_item(book, item_id, look=False), self._show_item)
+        self._refresh_sightings()
 
     def unchoose(self) -> None:
         """Something else is looked at: no item is chosen any more."""
@@ -315,7 +393,7 @@ class CaseDesk(QObject):
         bar.chosen.connect(self._chosen)
         bar.request_wanted.connect(self.edit_request)
         bar.group_wanted.connect(self.show_group)
-        bar.sighting_wanted.connect(self._show_sighting)
+        bar.sighting_wanted.connect(self.show_sightings)
         bar.incident_chosen.connect(self._incident_chosen)
         bar.edit_wanted.connect(self.edit_incident)
         bar.lock_wanted.connect(self.lock)
@@ -326,8 +404,9 @@ class CaseDesk(QObject):
         pane.request_wanted.connect(self.add_request)
         pane.description_wanted.connect(self.describe_item)
         pane.deletion_wanted.connect(self.delete_item)
+        pane.sightings_wanted.connect(lambda: self.show_sightings())
         pane.maybe_minor.connect(self.maybe_minor_item)
-        pane.picture.wanted.connect(partial(self._kept, pane.picture))
+        pane.picture.wanted.connect(partial(self._kept, pane.picture, "item"))
         self._session.preview_ready.connect(self._preview_ready)
         self._session.preview_failed.connect(self._preview_failed)
         cases.about_to_lock.connect(self._save_what_is_written)
@@ -360,7 +439,7 @@ class CaseDesk(QObject):
             if isValid(dialog) and not opening:
                 dialog.hide()
                 dialog.deleteLater()
-        self.pairs = None
+        self.pairs = self.sightings = None
         self.forget_clipboard.emit()
 
     def _save_what_is_written(self) -> None:
@@ -395,15 +474,18 @@ class CaseDesk(QObject):
         self.unchoose()
         self.reload()
 
-    def _ask_path(self, title: str, then: Callable[[str], None], *, save: bool = False) -> None:
+    def _ask_path(
+        self, title: str, then: Callable[[str], None], *, save: bool = False, kind: tuple[str, str] | None = None
+    ) -> None:
+        """`kind`: name and suffix of the files, a casebook's where it is not given."""
+        name, suffix = kind or (translate("case", "Casebooks"), SUFFIX)
         dialog = QFileDialog(self._window, title)
         dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
-        kinds = ((translate("case", "Casebooks"), f"*.{SUFFIX}"), (translate("case", "All files"), "*"))
-        dialog.setNameFilters([f"{name} ({pattern})" for name, pattern in kinds])
+        dialog.setNameFilters([f"{name} (*.{suffix})", f"{translate('case', 'All files')} (*)"])
         if save:
             dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
             dialog.setFileMode(QFileDialog.FileMode.AnyFile)
-            dialog.setDefaultSuffix(SUFFIX)
+            dialog.setDefaultSuffix(suffix)
             # Nothing is ever overwritten, so there is nothing to confirm: the casebook says that something is there.
             dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)
         else:
@@ -494,10 +576,48 @@ class CaseDesk(QObject):
             self.pane.show_item(contents)
             self.item_shown.emit(True)
 
-    def _show_sighting(self, sighting_id: int) -> None:
-        for sighting in () if self.contents is None else self.contents.text_only:
-            if sighting.id == sighting_id:
-                self.say(case_view.sighting_text(sighting))
+    def _refresh_sightings(self, chosen: int | None = None) -> None:
+        """Reads anew what the window with the sightings shows, where it is open."""
+        window, item_id, incident_id = self.sightings, self._sightings_of, self._incident_id
+        if window is None or not isValid(window) or incident_id is None:
+            return
+
+        def find(book: Book) -> list[Sighting]:
+            return [s for s in book.sightings(incident_id=incident_id) if s.item_id == item_id]
+
+        def show(found: list[Sighting]) -> None:
+            if isValid(window):
+                window.show_sightings(found, chosen)
+
+        self._cases.ask(find, show)
+
+    def _ask_picture(self, then: Callable[[str], None]) -> None:
+        dialog = QFileDialog(self._window, translate("screenshot", "Attach a screenshot"))
+        # The system's own dialogs draw clear thumbnails and remember what was opened; Qt's does neither here.
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(then)
+        self._show(dialog)
+
+    def _attach(self, sighting_id: int, path: str, adults: Adults) -> None:
+        """Says what it means; at Save the file is read, and kept encrypted with its sighting."""
+        form = ScreenshotForm(self._window, os.path.basename(path))
+
+        def gathered(kept: tuple[bytes, str, bytes]) -> None:
+            # By the form: another casebook may have been opened meanwhile, and has other sightings.
+            if isValid(form) and form.isVisible():
+                self._cases.ask(lambda book: book.keep_screenshot(sighting_id, *kept), done, partial(_again, form))
+
+        def done(_value: Any) -> None:
+            _accept(form)
+            self._written()
+
+        def gather() -> None:
+            again = partial(_again, form)
+            self._session.fetch(lambda engine: gather_screenshot(engine, path, adults), gathered, again)
+
+        form.wanted.connect(gather)
+        self._show(form)
 
     def _where(self) -> tuple[int | None, Item | None]:
         """The incident, and the item that is chosen."""
@@ -521,12 +641,17 @@ class CaseDesk(QObject):
         form.answer_wanted.connect(lambda: self._run(AnswerForm(self._window, request), answered))
         self._run(form, self._written)
 
-    def _kept(self, view: Any, request: Request, longest: int) -> None:
-        """Pixels of an item's kept image: its thumbnail while blurred, else the image, and the log records that."""
-        item_id = int(request.source)
+    def _kept(self, view: Any, kind: str, request: Request, longest: int) -> None:
+        """Pixels of an item's kept image or a sighting's screenshot: the thumbnail while blurred, else the image, and
+        the log records that."""
+        row_id = int(request.source)
 
         def job(book: Book) -> bytes | None:
-            data: bytes | None = book.thumbnail(item_id) if request.blurred else book.image_to_reveal(item_id)
+            if kind == "item":
+                blurred, clear = book.thumbnail, book.image_to_reveal
+            else:
+                blurred, clear = book.screenshot_thumbnail, book.screenshot_to_reveal
+            data: bytes | None = blurred(row_id) if request.blurred else clear(row_id)
             return data
 
         def show(data: bytes | None) -> None:
@@ -591,7 +716,7 @@ def _again(form: CaseForm, error: CounterproofError) -> None:
     """It was not saved: the form says why, and keeps what was typed."""
     if not isValid(form):
         return
-    if isinstance(form, Unlock):
+    if isinstance(form, Unlock | NewPassphrase):
         form.try_again(error)
     else:
         form.show_problem(error)

@@ -23,11 +23,21 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.casebook.records import Answer, Consent, Incident, Item, Request, RequestState, Verification
+from desktop.casebook.records import (
+    Answer,
+    Consent,
+    Contact,
+    Incident,
+    Item,
+    Request,
+    RequestState,
+    Sighting,
+    Verification,
+)
 from desktop.safety import passphrase as passphrases
 from desktop.window import case_view, words
 from desktop.window.case_forms import CaseForm, DayField, Job, MomentField
-from desktop.window.dialogs import countries, fit, plain
+from desktop.window.dialogs import closing, countries, fit, plain
 from desktop.window.words import translate
 
 HOW = (
@@ -95,7 +105,11 @@ class NewPassphrase(_Secret):
                 "except older backups.",
             )
         super().__init__(parent, title, f"{intro}\n\n{translate('passphrase', passphrases.ADVICE)}", save)
-        self.first = self.secret(translate("passphrase", "&Passphrase:"))
+        self.present: QLineEdit | None = None
+        if not for_new:
+            self.present = self.secret(translate("passphrase", "P&resent passphrase, or recovery code:"))
+        name = translate("passphrase", "&Passphrase:") if for_new else translate("passphrase", "New &passphrase:")
+        self.first = self.secret(name)
         self.second = self.secret(translate("passphrase", "The same &again:"))
         self.form.addRow("", self.shown)
         self.actor: QLineEdit | None = None
@@ -103,10 +117,13 @@ class NewPassphrase(_Secret):
             self.actor = self.line(
                 translate("passphrase", "&Your name:"), _login(), translate("passphrase", "As the custody log shows it")
             )
-        self.first.setFocus()
+        (self.present or self.first).setFocus()
         fit(self, self.body, 520)
 
     def missing(self) -> str:
+        if self.present is not None and not self.present.text():
+            self.present.setFocus()
+            return translate("passphrase", "Please type the present passphrase first, or the recovery code.")
         first, second = self.first.text(), self.second.text()
         if why := passphrases.weakness(first):
             self.first.setFocus()
@@ -119,6 +136,16 @@ class NewPassphrase(_Secret):
             self.actor.setFocus()
             return translate("passphrase", "Please write a name, so that the custody log can say who did what.")
         return ""
+
+    def try_again(self, problem: Any) -> None:
+        """It was not changed: says why, and where it was the present passphrase, the field is ready for another."""
+        if problem.code == "wrong_passphrase" and self.present is not None:
+            problem = translate(
+                "passphrase", "That is neither the present passphrase nor the recovery code. Nothing was changed."
+            )
+            self.present.setFocus()
+            self.present.selectAll()
+        self.show_problem(problem)
 
 
 class Unlock(_Secret):
@@ -616,6 +643,133 @@ class DeleteItem(CaseForm):
     def job(self) -> Job:
         item_id = self._item.id
         return lambda book: book.delete_item(item_id)
+
+
+class DeleteSighting(CaseForm):
+    """Asks once, and says what goes and what remains."""
+
+    def __init__(self, parent: QWidget, sighting: Sighting) -> None:
+        text = translate(
+            "delete",
+            "“{name}” is deleted with its notes and, if one was kept, its screenshot. This cannot be undone.\n\n"
+            "What remains: that a sighting was deleted, when and by whom, in the custody log. The item that was seen "
+            "there stays, and so do requests about it. Older backups still hold the sighting.",
+        ).format(name=case_view.sighting_line(sighting))
+        super().__init__(parent, translate("delete", "Delete sighting"), text, translate("delete", "&Delete it"))
+        self._sighting = sighting
+        self.save.setDefault(False)
+        self.save.setAutoDefault(False)
+        cancel = self.buttons.button(QDialogButtonBox.StandardButton.Cancel)
+        cancel.setDefault(True)
+        cancel.setFocus()
+        fit(self, self.body, 500)
+
+    def job(self) -> Job:
+        sighting_id = self._sighting.id
+        return lambda book: book.delete_sighting(sighting_id)
+
+
+class ScreenshotForm(CaseForm):
+    """Says what keeping a screenshot means, before the file is opened."""
+
+    def __init__(self, parent: QWidget, name: str) -> None:
+        text = translate(
+            "screenshot",
+            "“{name}” is copied into the casebook, encrypted; the file stays where it is, unencrypted, until you "
+            "delete it. Often the address and the time are enough. A screenshot that shows the picture is a copy of "
+            "it: in some countries keeping one can itself be an offence, even as evidence.\n\n"
+            "It is shown blurred, and each time it is shown clear goes into the custody log.",
+        ).format(name=words.visible(name))
+        super().__init__(
+            parent, translate("screenshot", "Attach a screenshot"), text, translate("screenshot", "&Keep it, encrypted")
+        )
+        fit(self, self.body, 520)
+
+
+class ExportForm(CaseForm):
+    """Says what an export is, and asks how much of the casebook goes into it."""
+
+    def __init__(self, parent: QWidget, incident: Incident | None) -> None:
+        text = translate(
+            "export",
+            "Writes what the casebook holds as a JSON file, for a lawyer or for another program: incidents, items with "
+            "fingerprints and findings, sightings, requests, contacts and notes, but no image.\n\n"
+            "The file is not encrypted. Whoever gets it can read all of it. Keep it only as long as you need it. "
+            "That it was written goes into the custody log.",
+        )
+        super().__init__(
+            parent, translate("export", "Export as JSON"), text, translate("export", "&Choose where to write it…")
+        )
+        self.what = QComboBox(self)
+        if incident is not None:
+            only = translate("export", "Only the incident “{name}”").format(name=words.visible(incident.title))
+            self.what.addItem(only, incident.id)
+        self.what.addItem(translate("export", "The whole casebook, with its custody log"), None)
+        self.row(translate("export", "&What:"), self.what)
+        fit(self, self.body, 520)
+
+
+class ContactForm(CaseForm):
+    """Someone who helps or decides."""
+
+    def __init__(self, parent: QWidget, incident_id: int) -> None:
+        intro = translate("contact", "Someone who helps or decides: a lawyer, a moderator, an officer, a friend.")
+        super().__init__(parent, translate("contact", "Add a contact"), intro)
+        self._incident_id = incident_id
+        self.name = self.line(translate("contact", "&Name:"))
+        self.role = self.line(translate("contact", "&Role:"), "", translate("contact", "For example: lawyer"))
+        self.address = self.line(
+            translate("contact", "How to r&each them:"), "", translate("contact", "Telephone, e-mail or address")
+        )
+        self.note = self.text(translate("contact", "No&te:"), lines=3)
+        self.name.setFocus()
+        fit(self, self.body, 500)
+
+    def missing(self) -> str:
+        return "" if self.name.text().strip() else translate("contact", "Please write who it is.")
+
+    def worth_keeping(self) -> bool:
+        return bool(self.name.text().strip())
+
+    def job(self) -> Job:
+        name, incident_id = self.name.text().strip(), self._incident_id
+        more = {
+            "role": self.role.text().strip(),
+            "address": self.address.text().strip(),
+            "note": self.note.toPlainText().strip(),
+        }
+        return lambda book: book.add_contact(incident_id, name, **more)
+
+
+class Contacts(QDialog):
+    """Who helps or decides in this incident."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(translate("contact", "Contacts"))
+        layout = QVBoxLayout(self)
+        self.list = QListWidget(self)
+        self.list.setAccessibleName(translate("contact", "Contacts of this incident"))
+        self.list.setTabKeyNavigation(False)
+        self.list.setWordWrap(True)
+        self.list.setSpacing(3)
+        layout.addWidget(self.list, 1)
+        self.add = QPushButton(translate("contact", "&Add a contact…"), self)
+        self.add.setAutoDefault(False)
+        row = QHBoxLayout()
+        row.addWidget(self.add)
+        row.addStretch(1)
+        layout.addLayout(row)
+        closing(self, layout, 460)
+        self.resize(460, 340)
+
+    def show_contacts(self, contacts: Sequence[Contact]) -> None:
+        """Those that are recorded now."""
+        self.list.clear()
+        self.list.addItems([case_view.contact_text(c) for c in contacts])
+        if not contacts:
+            self.list.addItem(translate("contact", "Nobody yet."))
+        self.list.setCurrentRow(self.list.count() - 1)
 
 
 class MaybeMinorItem(CaseForm):

@@ -30,12 +30,24 @@ def gather(engine: Engine, report: Report, label: str, description: str, keep: b
         raise _changed()
     image, media_type, thumbnail = None, "", None
     if keep and report.analysis is not None:
-        image = read_file(report.path, settings.load().limits)
-        if hashlib.sha256(image).hexdigest() != report.sha256:
-            raise _changed()
-        media_type = f"image/{report.analysis.media.format.lower()}"
-        thumbnail = _jpeg(engine, image)
+        image, media_type, thumbnail = _kept(engine, report.path, report.sha256, report.analysis.media.format)
     return NewItem(report, found.views, label, description, image, media_type, thumbnail)
+
+
+def gather_screenshot(engine: Engine, path: str, adults: Adults) -> tuple[bytes, str, bytes]:  # noqa: ARG001 - as for `gather`
+    """A screenshot's bytes, media type and blurred thumbnail. Not for Qt's thread. Raises as `gather`."""
+    found = engine.fingerprint(path)
+    if found.error is not None:
+        raise found.error
+    return _kept(engine, path, found.sha256, "" if found.media is None else found.media.format)
+
+
+def _kept(engine: Engine, path: str, sha256: str | None, kind: str) -> tuple[bytes, str, bytes]:
+    """The bytes of the file with this SHA-256, its media type, and a blurred thumbnail."""
+    image = read_file(path, settings.load().limits)
+    if hashlib.sha256(image).hexdigest() != sha256:
+        raise _changed()
+    return image, f"image/{kind.lower()}", _jpeg(engine, image)
 
 
 def _jpeg(engine: Engine, data: bytes) -> bytes:

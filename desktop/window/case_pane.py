@@ -23,6 +23,7 @@ class CasePane(QWidget):
     description_wanted = Signal()
     deletion_wanted = Signal()
     maybe_minor = Signal()
+    sightings_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -45,11 +46,12 @@ class CasePane(QWidget):
         self.more.setText(translate("case", "&More"))
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.more)
+        menu.addAction(translate("case", "Sightings and screenshots…"), self.sightings_wanted.emit)
         menu.addAction(translate("case", "Copy as text"), self._copy)
         menu.addAction(translate("case", "Someone may be under 18…"), self.maybe_minor.emit)
         menu.addAction(translate("case", "Delete this item…"), self.deletion_wanted.emit)
         self.more.setMenu(menu)
-        self.more.setAccessibleDescription(translate("case", "Copy, or delete this item"))
+        self.more.setAccessibleDescription(translate("case", "Sightings, copy, or delete this item"))
         grid = QGridLayout()
         for place, button in enumerate(
             (self.note, self.sighting, self.request, self.description, self.hashes, self.more)

@@ -13,6 +13,7 @@ from desktop.casebook.records import (
     AWAITING,
     Answer,
     Consent,
+    Contact,
     Event,
     Incident,
     Item,
@@ -137,7 +138,8 @@ def when(at: str, zone: str = "") -> str:
     """A time as it was on the clock in `zone` (an IANA name; here when empty), with the zone and its offset."""
     moment = datetime.datetime.fromisoformat(at)
     # A zone that this computer does not know: the time as it was written down, with its offset.
-    with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError):
+    # The years 1 and 9999 end in some: the same.
+    with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OverflowError):
         moment = moment.astimezone(zoneinfo.ZoneInfo(zone) if zone else None)
     name = zone or (moment.tzname() or "")
     offset = moment.strftime("%z")
@@ -149,7 +151,10 @@ def when(at: str, zone: str = "") -> str:
 
 def local_day(at: str) -> datetime.date:
     """The day of a time, on the clock here."""
-    return datetime.datetime.fromisoformat(at).astimezone().date()
+    moment = datetime.datetime.fromisoformat(at)
+    with contextlib.suppress(OverflowError):
+        moment = moment.astimezone()
+    return moment.date()
 
 
 def state_word(state: RequestState) -> str:
@@ -218,6 +223,14 @@ def sighting_text(sighting: Sighting) -> str:
         (translate("case", "Note"), sighting.note),
     )
     return "\n".join(f"{name}: {words.visible(text)}" for name, text in lines if text)
+
+
+def contact_text(contact: Contact) -> str:
+    """A contact with all that was written down of it."""
+    said = words.visible(contact.name)
+    if contact.role:
+        said += f" ({words.visible(contact.role)})"
+    return "\n".join([said, *(words.visible(text) for text in (contact.address, contact.note) if text)])
 
 
 def incident_sections(contents: Contents) -> list[Section]:

@@ -194,7 +194,7 @@ class MainWindow(QMainWindow):
         self.open_files = self._action(file, translate("menu", "&Open files…"), "Ctrl+O", self.choose_files)
         self.open_folder = self._action(file, translate("menu", "Open fol&der…"), "Ctrl+Shift+O", self.choose_folder)
         file.addSeparator()
-        self._action(file, translate("menu", "Your own &photos…"), "Ctrl+R", self._own_photos)
+        self._action(file, translate("menu", "Your own pho&tos…"), "Ctrl+R", self._own_photos)
         self.clear_list = self._action(file, translate("menu", "C&lear the list"), "Ctrl+L", self.clear)
         file.addSeparator()
         self._build_case_menu(bar, file)
@@ -243,11 +243,14 @@ class MainWindow(QMainWindow):
             self._action(file, translate("menu", "&Back up the casebook…"), "", case.back_up),
             self._action(file, translate("menu", "Change &passphrase…"), "", case.change_passphrase),
             self._action(file, translate("menu", "&Verify the custody log…"), "", case.verify),
+            self._action(file, translate("menu", "E&xport as JSON…"), "", case.export),
             self._action(menu, translate("menu", "New &incident…"), "", case.new_incident),
             self._action(menu, translate("menu", "&Edit the incident…"), "", case.edit_incident),
             self._action(menu, translate("menu", "Add a &note…"), "Ctrl+Shift+M", case.add_note),
             self._action(menu, translate("menu", "Add a &sighting…"), "Ctrl+Shift+S", case.add_sighting),
             self._action(menu, translate("menu", "Add a &request…"), "Ctrl+Shift+R", case.add_request),
+            self._action(menu, translate("menu", "Sigh&tings and screenshots…"), "Ctrl+Shift+G", case.show_sightings),
+            self._action(menu, translate("menu", "&Contacts…"), "", case.show_contacts),
         ]
         file.addSeparator()
         menu.addSeparator()

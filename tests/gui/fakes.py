@@ -18,6 +18,7 @@ from desktop.casebook.records import (
     Answer,
     CasebookError,
     Consent,
+    Contact,
     Event,
     Incident,
     Item,
@@ -295,9 +296,11 @@ class FakeCasebook:
         self.error: CasebookError | None = None
         self.logged: list[tuple[str, int]] = []
         self.rows: dict[str, dict[int, Any]] = {
-            k: {} for k in ("incident", "consent", "item", "sighting", "request", "answer", "note", "reference")
+            k: {}
+            for k in ("incident", "consent", "item", "sighting", "request", "answer", "note", "reference", "contact")
         }
         self.images: dict[int, bytes] = {}
+        self.screenshots: dict[int, tuple[bytes, bytes]] = {}
         self.wrong: set[frozenset[int]] = set()
         self.passphrase = RIGHT
         self._ids = count(1)
@@ -317,6 +320,10 @@ class FakeCasebook:
 
     def close(self) -> None:
         self.closed = True
+
+    def check_secret(self, secret: str) -> None:
+        if secret not in (self.passphrase, "ABCD-EFGH-JKMN"):
+            raise CasebookError("wrong_passphrase", "That is not the passphrase.", "Try again.")
 
     def change_passphrase(self, new: str) -> str:
         self.passphrase = new
@@ -418,6 +425,29 @@ class FakeCasebook:
 
     def sightings(self, incident_id: int | None = None, item_id: int | None = None) -> list[Sighting]:
         return self._of("sighting", incident_id=incident_id, item_id=item_id)
+
+    def keep_screenshot(self, sighting_id: int, image: bytes, media_type: str, thumbnail: bytes) -> None:
+        self.screenshots[sighting_id] = image, thumbnail
+        self.rows["sighting"][sighting_id] = replace(self.rows["sighting"][sighting_id], has_screenshot=True)
+
+    def screenshot_thumbnail(self, sighting_id: int) -> bytes:
+        return self.screenshots[sighting_id][1]
+
+    def screenshot_to_reveal(self, sighting_id: int) -> bytes:
+        self.logged.append(("screenshot revealed", sighting_id))
+        return self.screenshots[sighting_id][0]
+
+    def delete_sighting(self, sighting_id: int) -> None:
+        del self.rows["sighting"][sighting_id]
+
+    def add_contact(self, incident_id: int, name: str, **fields: Any) -> Contact:
+        return self._add("contact", lambda n: Contact(id=n, incident_id=incident_id, name=name, **fields))
+
+    def contacts(self, incident_id: int) -> list[Contact]:
+        return self._of("contact", incident_id=incident_id)
+
+    def export(self, to_path: Path, incident_id: int | None) -> None:
+        self.logged.append((f"export to {to_path.name}", incident_id or 0))
 
     def add_request(self, incident_id: int, recipient: str, **fields: Any) -> Request:
         fields = {"item_ids": (), "legal_basis": "", "channel": "", "sent_at": None, "due_at": None, **fields}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,19 +29,24 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
-from desktop.casebook.records import CasebookError, NewItem, RequestState
+from desktop.casebook.records import CasebookError, Contact, NewItem, RequestState, Sighting
 from desktop.safety import age_gate
 from desktop.window import app, case_session, words
 from desktop.window.add_files import AddFiles
 from desktop.window.case_dialogs import (
     AnswerForm,
     ConsentForm,
+    ContactForm,
+    Contacts,
     DeleteItem,
+    DeleteSighting,
+    ExportForm,
     IncidentForm,
     MaybeMinorItem,
     NewPassphrase,
     RecoveryCode,
     RequestForm,
+    ScreenshotForm,
     SightingForm,
     Unlock,
     WordsForm,
@@ -53,13 +59,14 @@ from desktop.window.dialogs import AgeQuestion, WhereToTurn
 from desktop.window.main_window import MainWindow
 from desktop.window.picture_view import SMALL, ClearSheet
 from desktop.window.session import Session
+from desktop.window.sightings import SightingsWindow
 from desktop.window.table import Status
 from detectors.errors import FileUnreadable
 from detectors.inputs import find_inputs
 from detectors.scan import Scanner, ScanOptions
 from tests.gui.access import cut_off, nameless, unreachable
 from tests.gui.conftest import MakeWindow
-from tests.gui.fakes import RIGHT, FakeCasebook, FakeEngine, FakeStore, report_for
+from tests.gui.fakes import NOW, RIGHT, FakeCasebook, FakeEngine, FakeStore, report_for
 from tests.gui.test_app import POINTS
 
 T = TypeVar("T", bound=QWidget)
@@ -530,9 +537,11 @@ def test_maybe_under_18_shows_who_helps_and_records_text_alone(
     assert opened.case.sidebar.choose(What.SIGHTING, made.id)
     opened.case.sidebar.tree.setFocus()
     QTest.keyClick(opened.case.sidebar.tree, Qt.Key.Key_Return)
-    box = wait_for(opened, QMessageBox, qtbot)
-    assert "Address: https://example.org/3" in box.text()
-    box.close()
+    sightings = wait_for(opened, SightingsWindow, qtbot)
+    qtbot.waitUntil(lambda: "Address: https://example.org/3" in sightings.words.text())
+    assert not sightings.add.isEnabled(), "of what may show a minor no screenshot is kept"
+    assert not sightings.picture.isVisible()
+    sightings.close()
     dialog.close()
 
 
@@ -713,8 +722,17 @@ def test_an_answer_that_comes_after_the_lock_does_not_reach_the_screen(
 def test_passphrase_backup_and_custody_log(opened: MainWindow, store: FakeStore, qtbot: QtBot) -> None:
     opened.case.change_passphrase()
     form = shown(opened, NewPassphrase)
+    assert form.present is not None
     form.first.setText("another long passphrase")
     form.second.setText("another long passphrase")
+    form.save.click()
+    assert "present passphrase first" in form.problem_text.text()
+    form.present.setText("not this one")
+    form.save.click()
+    qtbot.waitUntil(lambda: "Nothing was changed" in form.problem_text.text())
+    assert store.books[PATH].passphrase == RIGHT
+    assert form.first.text() == "another long passphrase", "what was typed stays"
+    form.present.setText(RIGHT)
     form.save.click()
     code = wait_for(opened, RecoveryCode, qtbot)
     assert code.code.toPlainText() == "WXYZ-1234"
@@ -787,6 +805,7 @@ def forms(window: MainWindow) -> Iterator[QWidget]:
     assert contents is not None
     assert contents.incident is not None
     item, incident = contents.items[0], contents.incident
+    sighting = Sighting(1, 1, 1, "https://example.org", "X", "@a", NOW, "UTC", "", "ana", "", False, False)
     yield NewPassphrase(window, for_new=True)
     yield NewPassphrase(window, for_new=False)
     yield Unlock(window, "a.casebook")
@@ -801,6 +820,17 @@ def forms(window: MainWindow) -> Iterator[QWidget]:
     yield AnswerForm(window, contents.requests[0])
     yield DeleteItem(window, item)
     yield MaybeMinorItem(window, item)
+    yield DeleteSighting(window, sighting)
+    yield ScreenshotForm(window, "screen.png")
+    yield ExportForm(window, incident)
+    yield ContactForm(window, incident.id)
+    contacts = Contacts(window)
+    contacts.show_contacts([Contact(1, 1, "Wanjiku", "lawyer", "0700", "on Mondays")])
+    yield contacts
+    for one in (sighting, replace(sighting, has_screenshot=True), replace(sighting, maybe_minor=True)):
+        sightings = SightingsWindow(window)
+        sightings.show_sightings([one])
+        yield sightings
     yield AddFiles(window, window.model.table.rows[:1])
     yield AddFiles(window, window.model.table.rows)
     yield WhereToTurn(window, "GB", casebook_open=True)
@@ -822,7 +852,7 @@ def test_every_dialog_works_by_keyboard_and_fits_a_small_screen(opened: MainWind
         dialog.hide()
         dialog.deleteLater()
         seen += 1
-    assert seen == 17
+    assert seen == 25
 
 
 def test_all_text_of_the_dialogs_can_be_translated(opened: MainWindow, qtbot: QtBot) -> None:
@@ -868,6 +898,97 @@ def test_a_file_is_gathered_as_it_was_checked(tmp_path: Path) -> None:
         gather(engine, report, "a", "", True, adults)
     with pytest.raises(FileUnreadable, match="changed_meanwhile"):
         gather(FakeEngine(), report, "a", "", False, adults)
+
+
+def attach(window: MainWindow, path: str, answer: int) -> None:
+    """Asks for a screenshot of the chosen sighting, and answers the question about age."""
+    shown(window, SightingsWindow).add.click()
+    shown(window, AgeQuestion).findChildren(QPushButton)[answer].click()
+    if answer == 0:
+        files = shown(window, QFileDialog)
+        files.fileSelected.emit(path)
+        files.close()
+
+
+def test_a_screenshot_is_kept_only_after_the_question_and_shown_blurred(
+    opened: MainWindow, store: FakeStore, engine: FakeEngine, tmp_path: Path, qtbot: QtBot
+) -> None:
+    path, book = tmp_path / "screen.png", store.books[PATH]
+    path.write_bytes(b"a screenshot")
+    sha256 = hashlib.sha256(b"a screenshot").hexdigest()
+    engine.fingerprint = lambda path: replace(FakeEngine().fingerprint(path), sha256=sha256)  # type: ignore[method-assign]
+    choose(opened, 1, qtbot)
+    opened.case.pane.sightings_wanted.emit()
+    window = shown(opened, SightingsWindow)
+    qtbot.waitUntil(lambda: "@someone" in window.words.text())
+    asked = len(engine.asked)
+    attach(opened, str(path), 1)
+    shown(opened, WhereToTurn).close()
+    assert not [d for d in opened.findChildren(QFileDialog) if d.isVisible()], "no file is even chosen"
+    attach(opened, str(path), 0)
+    form = shown(opened, ScreenshotForm)
+    assert "“screen.png” is copied into the casebook, encrypted" in texts(form)
+    assert len(engine.asked) == asked, "nothing was opened before it was explained"
+    form.save.click()
+    qtbot.waitUntil(window.picture.isVisible)
+    assert gone(form)
+    (kept,) = book.screenshots.values()
+    assert kept[0] == b"a screenshot"
+    qtbot.waitUntil(lambda: window.picture.reveal.blurred is not None)
+    (sighting,) = book.sightings(item_id=window.chosen.item_id if window.chosen else None)
+    assert ("screenshot revealed", sighting.id) not in book.logged
+    window.activateWindow()
+    window.picture.setFocus()
+    QTest.keyPress(window.picture, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: window.picture.reveal.clear is not None)
+    QTest.keyRelease(window.picture, Qt.Key.Key_Space)
+    assert window.picture.reveal.clear is None
+    assert book.logged.count(("screenshot revealed", sighting.id)) == 1
+    window.delete.click()
+    delete = shown(opened, DeleteSighting)
+    assert "What remains: that a sighting was deleted" in texts(delete)
+    QTest.keyClick(delete, Qt.Key.Key_Return)
+    assert book.sightings(item_id=sighting.item_id), "Enter does not delete"
+    window.delete.click()
+    shown(opened, DeleteSighting).save.click()
+    qtbot.waitUntil(lambda: window.words.text() == "There is no sighting.")
+    assert not book.sightings(item_id=sighting.item_id)
+    assert not window.delete.isEnabled()
+    opened.case.lock()
+    qtbot.waitUntil(lambda: gone(window))
+
+
+def test_contacts_and_an_export_that_says_it_is_not_encrypted(
+    opened: MainWindow, store: FakeStore, qtbot: QtBot
+) -> None:
+    opened.case.show_contacts()
+    dialog = shown(opened, Contacts)
+    qtbot.waitUntil(lambda: dialog.list.count() == 1)
+    dialog.add.click()
+    form = shown(opened, ContactForm)
+    form.save.click()
+    assert "who it is" in form.problem_text.text()
+    for field, text in ((form.name, "Wanjiku Kamau"), (form.role, "lawyer"), (form.address, "0700 000 000")):
+        field.setText(text)
+    form.save.click()
+    qtbot.waitUntil(lambda: dialog.list.item(0).text() == "Wanjiku Kamau (lawyer)\n0700 000 000")
+    dialog.close()
+    book = store.books[PATH]
+    for number, incident_id in ((0, book.incidents()[0].id), (1, 0)):
+        opened.case.export()
+        export = shown(opened, ExportForm)
+        assert "The file is not encrypted." in texts(export)
+        export.what.setCurrentIndex(number)
+        export.save.click()
+        files = shown(opened, QFileDialog)
+        assert files.defaultSuffix() == "json"
+        files.fileSelected.emit(f"/nowhere/{number}.json")
+        files.close()
+        qtbot.waitUntil(lambda n=number, i=incident_id: (f"export to {n}.json", i) in book.logged)
+        box = wait_for(opened, QMessageBox, qtbot)
+        assert "not encrypted" in box.text()
+        box.close()
+        qtbot.waitUntil(lambda b=box: gone(b))
 
 
 @pytest.fixture
@@ -931,6 +1052,34 @@ def test_a_real_casebook_from_new_to_reopened(
     sighting.url.setText("https://example.org/1")
     sighting.save.click()
     qtbot.waitUntil(lambda: "https://example.org/1" in window.case.pane.words.toPlainText())
+    window.case.show_sightings()
+    sightings = shown(window, SightingsWindow)
+    qtbot.waitUntil(sightings.add.isEnabled)
+    attach(window, str(picture), 0)
+    shown(window, ScreenshotForm).save.click()
+    qtbot.waitUntil(lambda: sightings.picture.reveal.blurred is not None, timeout=60_000)
+    sightings.activateWindow()
+    sightings.picture.setFocus()
+    QTest.keyPress(sightings.picture, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: sightings.picture.reveal.clear is not None, timeout=60_000)
+    QTest.keyRelease(sightings.picture, Qt.Key.Key_Space)
+    sightings.close()
+    window.case.show_contacts()
+    shown(window, Contacts).add.click()
+    contact = shown(window, ContactForm)
+    contact.name.setText("Wanjiku")
+    contact.save.click()
+    exactly = Qt.MatchFlag.MatchExactly
+    qtbot.waitUntil(lambda: bool(shown(window, Contacts).list.findItems("Wanjiku", exactly)))
+    shown(window, Contacts).close()
+    window.case.export()
+    shown(window, ExportForm).save.click()
+    shown(window, QFileDialog).fileSelected.emit(str(tmp_path / "out.json"))
+    shown(window, QFileDialog).close()
+    wait_for(window, QMessageBox, qtbot).close()
+    exported = json.loads((tmp_path / "out.json").read_text())["incidents"][0]
+    assert exported["contacts"][0]["name"] == "Wanjiku"
+    assert exported["sightings"][0]["has_screenshot"] is True
     window.case.lock()
     qtbot.waitUntil(lambda: window.case.sidebar.state.text().startswith("Locked"))
     assert "https://example.org/1" not in everything(window)
@@ -948,7 +1097,29 @@ def test_a_real_casebook_from_new_to_reopened(
     said = window.case.pane.words.toPlainText()
     for what in ("https://example.org/1", "added by", "viewed by", "revealed by"):
         assert what in said
-    assert "exported" not in said
+    assert "exported by" in said
+    window.case.show_sightings()
+    sightings = shown(window, SightingsWindow)
+    qtbot.waitUntil(sightings.picture.isVisible)
+    sightings.delete.click()
+    shown(window, DeleteSighting).save.click()
+    qtbot.waitUntil(lambda: not sightings.delete.isEnabled())
+    assert not sightings.picture.isVisible()
+    sightings.close()
+    window.case.change_passphrase()
+    change = shown(window, NewPassphrase)
+    assert change.present is not None
+    change.first.setText("another long passphrase")
+    change.second.setText("another long passphrase")
+    change.present.setText("not the passphrase")
+    change.save.click()
+    qtbot.waitUntil(lambda: "Nothing was changed" in change.problem_text.text(), timeout=20_000)
+    change.present.setText(recovery)
+    change.save.click()
+    code = wait_for_long(window, RecoveryCode, qtbot)
+    assert code.code.toPlainText() != recovery
+    code.written.setChecked(True)
+    code.close_button.click()
     window.case.verify()
     box = wait_for_long(window, QMessageBox, qtbot)
     assert "are as they were written" in box.text()
