@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,6 +92,27 @@ def test_an_answer_that_does_not_exist_is_not_understood() -> None:
 
 def test_a_scan_without_a_terminal_goes_on_unasked() -> None:
     assert age_gate.scan_may_start(parsed())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no /dev/tty")
+def test_a_list_on_standard_input_does_not_pass_the_question_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """She sits at a terminal, and `find … | counterproof scan -`, or its messages, lead elsewhere."""
+    end, inside = os.openpty()
+    try:
+        monkeypatch.setattr(age_gate, "_TERMINAL", os.ttyname(inside))
+        for stream in (0, 1, 2):
+            monkeypatch.setattr(os, "isatty", lambda fd, only=stream: fd == only)
+            for typed, answer in (("1\n", Answer.ADULTS), ("3\n", Answer.UNSURE)):
+                os.write(end, typed.encode())
+                assert age_gate.settled(parsed()) is answer
+                os.write(end, typed.encode())
+                assert age_gate.scan_may_start(parsed("--country", "NZ")) is (answer is Answer.ADULTS)
+        assert age_gate.QUESTION in os.read(end, 4096).decode()
+        monkeypatch.setattr(os, "isatty", lambda _: False)
+        assert age_gate.scan_may_start(parsed())
+    finally:
+        os.close(end)
+        os.close(inside)
 
 
 @pytest.mark.parametrize("age", ["minor", "unsure"])
