@@ -167,3 +167,10 @@ def test_opening_another_one_closes_the_first(runner: CaseRunner) -> None:
     runner.end()
     assert first.closed
     assert second.closed
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_at_the_ends_of_time_is_shown_as_it_was_written(at: str) -> None:
+    for zone in ("Asia/Tokyo", "America/New_York", ""):
+        assert case_view.when(at, zone)
+    assert case_view.local_day(at)
