@@ -259,9 +259,8 @@ class CaseDesk(QObject):
 
     def show_sightings(self, chosen: int | None = None) -> None:
         """The sightings of the chosen item, or those of text alone where no item is chosen."""
-        _, item = self._where()
         self.sightings = window = SightingsWindow(self._window)
-        self._sightings_of = None if item is None else item.id
+        self._sightings_of = self._item_id
         window.picture.hide_altogether(self.pictures_hidden)
         window.picture.wanted.connect(partial(self._kept, window.picture, "screenshot"))
         self._session.preview_ready.connect(window.picture.arrived)

@@ -753,7 +753,7 @@ class Contacts(QDialog):
         self.list.setTabKeyNavigation(False)
         self.list.setWordWrap(True)
         self.list.setSpacing(3)
-        layout.addWidget(self.list, 1)
+        layout.addWidget(self.list, 50)  # a Close button comes with a stretch of its own
         self.add = QPushButton(translate("contact", "&Add a contact…"), self)
         self.add.setAutoDefault(False)
         row = QHBoxLayout()

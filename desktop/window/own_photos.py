@@ -21,7 +21,7 @@ from desktop.window.case_desk import CaseDesk
 from desktop.window.case_forms import announce
 from desktop.window.case_runner import Book
 from desktop.window.case_session import CaseSession, CaseState
-from desktop.window.dialogs import closing, plain
+from desktop.window.dialogs import closing, fit, plain
 from desktop.window.runner import Engine
 from desktop.window.session import Session
 from desktop.window.words import translate
@@ -227,7 +227,8 @@ class OwnPhotosDialog(QDialog):
         self.problems.setWordWrap(True)
         self.problems.setTabKeyNavigation(False)
         self.problems.setAccessibleName(translate("photos", "Photos that cannot be used, and why"))
-        layout.addWidget(self.problems, 1)
+        self.problems.setFixedHeight(self.problems.fontMetrics().lineSpacing() * 7)
+        layout.addWidget(self.problems)
         self.folder = self._button(layout, translate("photos", "Choose a &folder…"))
         self.from_case = self._button(layout, "")
         self.remember = self._button(layout, translate("photos", "&Remember them in the casebook"))
@@ -237,8 +238,8 @@ class OwnPhotosDialog(QDialog):
         self.look = self._button(layout, "")
         self.away = self._button(layout, translate("photos", "&Take them away"))
         self.away.setAccessibleDescription(translate("photos", "Checks no longer look for a source photo"))
+        self._layout = layout
         closing(self, layout, 560)
-        self.resize(560, 420)
 
     def show_photos(
         self, photos: Photos, *, reading: bool, problem: str, in_case: int, can_remember: bool, checked: int
@@ -266,6 +267,7 @@ class OwnPhotosDialog(QDialog):
         self.away.setVisible(bool(photos.where))
         for button in (self.folder, self.from_case, self.remember, self.look, self.away):
             button.setEnabled(not reading)
+        fit(self, self._layout, 560)
 
     def _button(self, layout: QVBoxLayout, text: str) -> QPushButton:
         button = QPushButton(text, self)

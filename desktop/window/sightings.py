@@ -42,13 +42,14 @@ class SightingsWindow(QDialog):
         row.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setSpacing(10)
-        layout.addWidget(self.list, 1)
+        layout.addWidget(self.list, 50)  # a Close button comes with a stretch of its own
         layout.addWidget(self.words)
         layout.addWidget(self.picture)
         layout.addLayout(row)
         closing(self, layout, 560)
         self.resize(600, 520)
-        self.show_sightings(())
+        self._show()
+        self.words.setText("")  # not known yet
 
     @property
     def chosen(self) -> Sighting | None:
