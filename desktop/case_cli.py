@@ -383,6 +383,14 @@ def _passphrase(book: Casebook, args: argparse.Namespace) -> None:
     if not args.json:
         _say("The passphrase is changed. The old one and the old recovery code no longer open this file.")
         _say("They still open backups and copies that were made before: delete those, or make new ones.")
+        _tell_of_set_aside(book)
+
+
+def _tell_of_set_aside(book: Casebook) -> None:
+    for name in book.set_aside():
+        _tell(
+            f"{words.visible(name)} beside the casebook holds changes of before. Delete it too if you do not need it."
+        )
 
 
 def _open(book: Casebook, args: argparse.Namespace) -> int:
@@ -585,6 +593,7 @@ def _delete(book: Casebook, args: argparse.Namespace) -> int:
     if args.json:
         return _json({"deleted": what})
     _say(f"Deleted: {what}. The log holds only that it was deleted. Backups made before still hold it.")
+    _tell_of_set_aside(book)
     return DONE
 
 

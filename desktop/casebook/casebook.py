@@ -123,6 +123,7 @@ class Casebook:
     @classmethod
     def _opened(cls, path: Path, actor: str, unlock: Callable[[bytes], keys.Key]) -> Casebook:
         path = Path(path).resolve()
+        _no_core_dump()
         with database.guarded(), _registered(path):
             key = unlock(_header(path))
             if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
@@ -149,6 +150,8 @@ class Casebook:
             )
             self._damage = tuple(notices)
         if journal.bytes:
+            if problems := database.check_records(db):
+                raise keys.damaged(problems[0])  # before the journal is folded in: both stay as they are
             try:
                 with database.guarded():
                     database.fold_journal(db, self.path)
@@ -301,6 +304,11 @@ class Casebook:
                 _open.add(self._identity)
             self._key = key
             self._database = database.connect(self.path, key)
+
+    def set_aside(self) -> list[str]:
+        """Names of the journals that were set aside beside the casebook. They stay as they are, with what was deleted
+        since, and under the key of then."""
+        return sorted(p.name for p in database.asides(self.path))
 
     def verify(self, head: str | None = None) -> Verification:
         """Check every page and record and recompute the custody log. With a `head` from a packet, also check that
@@ -978,6 +986,14 @@ def _begin(db: Database, actor: str) -> None:
 def _beside(path: Path) -> Path:
     """Where a new file is written before it takes the place of `path`: the same folder, so that it can."""
     return path.with_name(path.name + database.UNFINISHED)
+
+
+def _no_core_dump() -> None:
+    """From now on a crash of this process leaves no copy of its memory on the disk: the key is in it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _identity(path: Path) -> tuple[int, int]:

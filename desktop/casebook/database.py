@@ -33,16 +33,17 @@ _FRAME = _FRAME_HEADER + PAGE_BYTES
 # https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 _JOURNAL_MAGIC = 0x377F0682
 _FRAMES_AT_ONCE = 2048
+_ASIDE = "-damaged-journal-"
 _SIDE_FILES = ("-wal", "-journal", "-shm")
 # Primary result codes of SQLite that mean something to a person, https://www.sqlite.org/rescode.html
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _TOOBIG, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 18, 26
 
 
-def connect(path: Path, key: Key, unreadable: Callable[[], None] = lambda: None) -> Database:
+def connect(path: Path, key: Key, unreadable: Callable[[], None] | None = None) -> Database:
     """Open the file for this process alone, with every protection on. Raises sqlcipher3 errors: use `guarded`.
 
     `unreadable` is called when the file cannot be read together with the journal beside it, before it is closed, which
-    would fold the journal in.
+    would fold the journal in. Without it, both stay as they are.
     """
     from sqlcipher3 import dbapi2
     from sqlite_utils import Database
@@ -66,7 +67,7 @@ def connect(path: Path, key: Key, unreadable: Callable[[], None] = lambda: None)
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA trusted_schema = OFF")
     except BaseException as e:
-        if _primary(e) in (_CORRUPT, _NOTADB):
+        if unreadable and _primary(e) in (_CORRUPT, _NOTADB):
             close_after(connection, path, unreadable)
         else:
             close_as_it_is(connection, path)
@@ -297,11 +298,16 @@ def put_back_journal(path: Path, aside: Path) -> None:
     sync_folder(path.parent)
 
 
+def asides(path: Path) -> list[Path]:
+    """What `set_aside_journal` has left beside a casebook."""
+    return [p for p in path.parent.iterdir() if p.name.startswith(path.name + _ASIDE)]
+
+
 def set_aside_journal(path: Path) -> Path:
     """Copy a journal beside the casebook, under a name that is free, and return that. It is encrypted like it."""
     import shutil
 
-    names = (path.with_name(f"{path.name}-damaged-journal-{i}") for i in range(1, 1000))
+    names = (path.with_name(f"{path.name}{_ASIDE}{i}") for i in range(1, 1000))
     aside = next(name for name in names if not name.exists())
     try:
         with open(journal_path(path), "rb") as source, os.fdopen(_new_file(aside), "wb") as target:

@@ -107,6 +107,12 @@ def everything(casebook: Casebook) -> list[tuple[str, Callable[[], object], set[
             {("added", "sighting 1"), ("added", "image 5")},
         ),
         ("screenshot", lambda: casebook.screenshot(1), {("exported", "sighting 1")}),
+        ("screenshot_to_reveal", lambda: casebook.screenshot_to_reveal(1), {("revealed", "sighting 1")}),
+        (
+            "keep_screenshot",
+            lambda: casebook.keep_screenshot(1, b"another"),
+            {("deleted", "image 5"), ("added", "image 6")},
+        ),
         (
             "add_request",
             lambda: casebook.add_request(1, "a platform", item_ids=[4], sighting_ids=[1]),
@@ -152,7 +158,7 @@ def test_each_change_leaves_its_rows(casebook: Casebook) -> None:
         tried.add(name)
     reading = {"incidents", "incident", "consents", "items", "item", "find_items", "thumbnail", "sightings", "request"}
     reading |= {"answers", "requests", "due", "contacts", "references", "notes", "timeline", "log", "wrong_matches"}
-    reading |= {"overview", "verify"}
+    reading |= {"overview", "verify", "set_aside", "screenshot_thumbnail", "check_secret"}
     same = {"add_items", "create", "open", "open_with_code", "look", "close"}
     public = {name for name in vars(Casebook) if not name.startswith("_")}
     assert tried == public - reading - same

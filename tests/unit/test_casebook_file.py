@@ -847,3 +847,41 @@ def killed_with_a_note(path: Path) -> bytes:
     """Leave a journal as a killed process does; its bytes."""
     killed(path, "casebook.add_note(1, 'in the journal')\nos.kill(os.getpid(), 9)")
     return database.journal_path(path).read_bytes()
+
+
+def test_a_damaged_file_and_its_journal_stay_as_they_are(path: Path) -> None:
+    made(path)
+    journal = killed_with_a_note(path)
+    data = bytearray(path.read_bytes())
+    written = {int.from_bytes(journal[at : at + 4], "big") for at in range(32, len(journal), 24 + 4096)}
+    pages = set(range(2, len(data) // 4096 + 1)) - written
+    assert pages
+    for page in pages:
+        data[(page - 1) * 4096 + 100] ^= 1
+    path.write_bytes(data)
+    assert code_of(lambda: opened(path)) == "casebook_damaged"
+    assert path.read_bytes() == data
+    assert database.journal_path(path).read_bytes() == journal
+    assert sorted(os.listdir(path.parent)) == [path.name, path.name + "-wal"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no core dumps")
+def test_a_crash_leaves_no_copy_of_the_memory(path: Path) -> None:
+    made(path)
+    code = (
+        "import resource, sys; from pathlib import Path; from desktop.casebook.casebook import Casebook\n"
+        "hard = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))\n"
+        f"Casebook.open(Path(sys.argv[1]), {PASSPHRASE!r}, 'x')\n"
+        "sys.exit(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT).returncode == 0
+
+
+def test_journals_that_were_set_aside_are_named(path: Path) -> None:
+    made(path)
+    with opened(path) as casebook:
+        assert casebook.set_aside() == []
+    database.journal_path(path).write_bytes(b"no journal" * 100)
+    with opened(path) as casebook:
+        assert casebook.set_aside() == [path.name + "-damaged-journal-1"]
