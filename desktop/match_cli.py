@@ -222,9 +222,13 @@ def _common(files: Sequence[Fingerprinted]) -> dict[str, Any]:
 
 
 def _why_not(file: Fingerprinted) -> str:
-    """Why a file that was read can be found by equal bytes only, or nothing."""
+    """Why a file that was read has no reliable PDQ, and what is found of it all the same; or nothing."""
+    from detectors.fingerprints.near_duplicates import found_as_a_whole
+
     if file.hashes is None or file.views:
         return ""
+    if found_as_a_whole(file.hashes):
+        return f"{file.hashes.note} Only copies of the whole are found: resized, saved again, mirrored or turned."
     return file.hashes.note or "No part of this picture has a reliable PDQ fingerprint."
 
 
@@ -313,7 +317,7 @@ def _show_matches(table: _Table, files: Sequence[Fingerprinted], against: HashLi
 def _show_rest(table: _Table, files: Sequence[Fingerprinted]) -> None:
     """What could not be compared, and why."""
     for title, rest in (
-        ("Found by equal bytes only", [(f.path, _why_not(f)) for f in files if _why_not(f)]),
+        ("Without a reliable PDQ", [(f.path, _why_not(f)) for f in files if _why_not(f)]),
         ("Not compared", [(f.path, f"{f.error.message} {f.error.remedy}") for f in files if f.error is not None]),
     ):
         if rest:

@@ -18,6 +18,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from detectors.fingerprints import hamming
+from detectors.fingerprints.pdq import RELIABLE_QUALITY
+from detectors.fingerprints.phash import phash_variants
 from detectors.fingerprints.search import MATCH_DISTANCE, VARIANTS, Index, Numbers, packed, variants
 from detectors.report import Hashes, View
 
@@ -39,7 +42,7 @@ class Match:
     """Pictures number `a` and `b` show the same. `distance` is 0..256 bits between `view_a` and `view_b`.
 
     `variant` says how `a` must be turned to look like `b`: one of `VARIANTS`. `same_bytes`: the files are equal byte
-    for byte; distance is then 0, and the views are None where the picture has none.
+    for byte; distance is then 0. The views are None where whole pictures match that have none.
     """
 
     a: int
@@ -64,6 +67,10 @@ class Match:
 
 # The other variants undo themselves.
 _BACK = {"turned_left": "turned_right", "turned_right": "turned_left"}
+_BACK_NUMBER = tuple(VARIANTS.index(_BACK.get(variant, variant)) for variant in VARIANTS)
+# Where PDQ alone is not reliable, pHash (64 bits) must agree as well, within so many bits; a picture of a lower quality
+# than this is a flat colour with something in a corner, and like many others.
+PHASH_DISTANCE, LEAST_QUALITY = 10, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,8 @@ def matches(
 
     Files that are equal byte for byte stand for each other: each is given with the first of them, and only that one is
     compared with others. Whole and trimmed pictures are compared exactly; of the regions nine pairs in ten at the
-    limit are met, and a cropped copy as a rule has several.
+    limit are met, and a cropped copy as a rule has several. A picture of little detail (quality 10 to 49) matches as a
+    whole only, when its PDQ and its pHash are both near; such a match has no views.
     """
     firsts, copies = _by_bytes(pictures)
     found = [
@@ -111,15 +119,24 @@ def matches(
     larger = np.array([view.kind != "region" for _, view in views], bool)
     best: dict[tuple[int, int], tuple[int, int, int, int]] = {}
     for numbers, exact in ((np.flatnonzero(larger), True), (np.arange(len(views)), False)):
-        found_here = Index(rows[numbers]).candidates(list(variants(rows[numbers])), distance, exact)
         here: dict[tuple[int, int], tuple[int, int, int, int]] = {}
-        for turned, (query, row, apart) in found_here:
+        for turned, (query, row, apart) in Index(rows[numbers]).pairs(distance, exact):
             _keep_best(here, owners, numbers[query], numbers[row], apart, turned)
         best = here | best  # what matches as a whole is not said to match in a part
+    found += [
+        Match(a, b, bits, None, None, VARIANTS[turned])
+        for (a, b), (bits, turned) in _of_little_detail(pictures, firsts, distance).items()
+        if (a, b) not in best and frozenset((a, b)) not in wrong
+    ]
     for (a, b), (bits, turned, view_a, view_b) in best.items():
         if frozenset((a, b)) not in wrong:
             found.append(Match(a, b, bits, views[view_a][1], views[view_b][1], VARIANTS[turned]))
     return sorted(found, key=lambda m: (m.distance, m.a, m.b))
+
+
+def found_as_a_whole(hashes: Hashes) -> bool:
+    """Whether copies of the whole picture can be found, by PDQ and pHash together where PDQ alone is not reliable."""
+    return bool(hashes.pdq and hashes.phash) and (hashes.pdq_quality or 0) >= LEAST_QUALITY
 
 
 def groups(
@@ -191,6 +208,28 @@ def _by_bytes(pictures: Sequence[Hashed]) -> tuple[list[int], dict[int, list[int
             if known != number:
                 copies[known].append(number)
     return list(first.values()), copies
+
+
+def _of_little_detail(
+    pictures: Sequence[Hashed], firsts: Sequence[int], distance: int
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """Whole pictures that match though one or both have a PDQ quality below 50: PDQ and pHash must both be near.
+
+    By pair: the distance of the PDQs and the number of the variant.
+    """
+    known = [(n, h) for n in firsts if (h := pictures[n].hashes) is not None and found_as_a_whole(h)]
+    low = [(n, h) for n, h in known if (h.pdq_quality or 0) < RELIABLE_QUALITY]
+    rows = packed(h.pdq or "" for _, h in known)
+    asked = [phash_variants(h.phash or "") for _, h in low]
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    for turned, queries in enumerate(variants(packed(h.pdq or "" for _, h in low))):
+        for query, row, apart in zip(*Index(rows).within(queries, distance), strict=True):
+            (a, _), (b, other) = low[query], known[row]
+            near = a != b and hamming(asked[query][turned], other.phash or "") <= PHASH_DISTANCE
+            way, pair = (turned, (a, b)) if a < b else (_BACK_NUMBER[turned], (b, a))
+            if near and (int(apart), way) < found.get(pair, (distance + 1, 0)):
+                found[pair] = (int(apart), way)
+    return found
 
 
 def _nearness(of: dict[int, Match], other: int) -> tuple[int, int]:

@@ -82,13 +82,21 @@ def of_squares(luminance: npt.NDArray[np.float64], spans: npt.NDArray[np.float64
     steps = np.arange(GRID + 1) / GRID
     x = (spans[:, :1] + (spans[:, 2:3] - spans[:, :1]) * steps) * width
     y = (spans[:, 1:2] + (spans[:, 3:] - spans[:, 1:2]) * steps) * height
-    x_floor, y_floor = np.minimum(x.astype(np.intp), width - 1), np.minimum(y.astype(np.intp), height - 1)
-    x_part, y_part = (x - x_floor)[:, None, :], (y - y_floor)[:, :, None]
-    rows = np.diff(total[y_floor] * (1 - y_part) + total[y_floor + 1] * y_part, axis=1)
-    at = np.broadcast_to(x_floor[:, None, :], (len(spans), GRID, GRID + 1))
-    sums = np.take_along_axis(rows, at, 2) * (1 - x_part) + np.take_along_axis(rows, at + 1, 2) * x_part
-    cells = np.diff(sums, axis=2) / ((x[:, 1] - x[:, 0]) * (y[:, 1] - y[:, 0]))[:, None, None]
+    cells = np.empty((len(spans), GRID, GRID))
+    for number in range(len(spans)):  # one at a time: what one needs stays in the processor's cache
+        rows = np.diff(_between_lines(total, y[number]), axis=0)
+        cells[number] = np.diff(_between_lines(rows.T, x[number]), axis=0).T
+    cells /= ((x[:, 1] - x[:, 0]) * (y[:, 1] - y[:, 0]))[:, None, None]
     return _hashed(cells)
+
+
+def _between_lines(lines: npt.NDArray[np.float64], at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The values of (n, m) lines at the places `at`, 0..n-1, along the first axis, by linear interpolation."""
+    floor = np.minimum(at.astype(np.intp), len(lines) - 2)
+    part = (at - floor)[:, None]
+    low = lines[floor]
+    low += (lines[floor + 1] - low) * part
+    return np.asarray(low, np.float64)
 
 
 def _hashed(cells: npt.NDArray[np.float64]) -> list[tuple[str, int]]:

@@ -25,3 +25,15 @@ def phash(rgb: npt.NDArray[np.uint8]) -> str:
     low = _BASIS @ np.asarray(grey, dtype=np.float64) @ _BASIS.T
     low[np.abs(low) < ROUNDING] = 0.0
     return np.packbits(low > np.median(low)).tobytes().hex()
+
+
+def phash_variants(value: str) -> tuple[str, ...]:
+    """The pHashes (16 hex) of the turned and mirrored pictures, in the order of `search.VARIANTS`, from one alone.
+
+    As with PDQ: mirroring turns the signs of the odd frequencies, swapping height and width moves bits.
+    """
+    bits = np.unpackbits(np.frombuffer(bytes.fromhex(value), np.uint8)).reshape(KEPT, KEPT)
+    odd = np.arange(KEPT, dtype=np.uint8) % 2
+    across, down = np.broadcast_to(odd, bits.shape), np.broadcast_to(odd[:, None], bits.shape)
+    turned = [b ^ m for b in (bits, bits.T) for m in (0 * across, across, down, across ^ down)]
+    return tuple(np.packbits(b).tobytes().hex() for b in turned)

@@ -8,7 +8,8 @@ Source: Norouzi, Punjani and Fleet, "Fast Search in Hamming Space with Multi-Ind
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,11 @@ _SMALL = 1 << 20  # comparisons: all of them are then cheaper than tables
 _BLOCK = 1 << 16
 _PIECES, _PIECE_BITS = 16, 16
 _AT_ONCE = 1 << 20
+_ROWS_AT_ONCE = 1 << 18
 # The bits of odd horizontal and of odd vertical frequencies: mirroring turns the sign of those, and of no others.
 _ODD_ACROSS = np.uint64(0x5555555555555555)
 _ODD_DOWN = np.uint64(0x0000FFFF0000FFFF)
+_MIRRORED = (np.uint64(0), _ODD_ACROSS, _ODD_DOWN, _ODD_ACROSS ^ _ODD_DOWN)
 
 
 def packed(pdqs: Iterable[str]) -> Rows:
@@ -50,11 +53,16 @@ def variants(rows: Rows) -> npt.NDArray[np.uint64]:
     Swapping height and width only moves bits. Mirroring turns the signs of the odd frequencies; their median, against
     which the bits are set, moves a little with them, so a few bits (6 or 7 as a rule) differ from the true hash's.
     """
-    bits = np.unpackbits(rows.astype(">u8").view(np.uint8), axis=1).reshape(-1, 16, 16)
-    swapped = np.packbits(bits.transpose(0, 2, 1).reshape(-1, 256), axis=1).view(">u8").astype(np.uint64)
-    return np.stack(
-        [r ^ m for r in (rows, swapped) for m in (np.uint64(0), _ODD_ACROSS, _ODD_DOWN, _ODD_ACROSS ^ _ODD_DOWN)]
-    )
+    return np.stack([r ^ m for r in (rows, _swapped(rows)) for m in _MIRRORED])
+
+
+def _swapped(rows: Rows) -> Rows:
+    """The hashes with height and width swapped."""
+    out = np.empty_like(rows)
+    for start in range(0, len(rows), _BLOCK):  # so that the single bits do not fill the memory
+        bits = np.unpackbits(rows[start : start + _BLOCK].astype(">u8").view(np.uint8), axis=1).reshape(-1, 16, 16)
+        out[start : start + _BLOCK] = np.packbits(bits.transpose(0, 2, 1).reshape(-1, 256), axis=1).view(">u8")
+    return out
 
 
 class Index:
@@ -63,46 +71,61 @@ class Index:
     def __init__(self, rows: Rows) -> None:
         self._rows = np.ascontiguousarray(rows)
         self._columns = np.ascontiguousarray(rows.T)
-        self._faiss = _faiss_index(rows) if len(rows) > LARGE else None
+
+    @cached_property
+    def _faiss(self) -> Any:
+        return _faiss_index(self._rows) if len(self._rows) > LARGE else None
 
     def within(self, queries: Rows, distance: int = MATCH_DISTANCE) -> Found:
         """All matches as three arrays: query number, row number, distance; ordered by query, then distance, then row.
 
         `queries`: (m, 4) uint64; `distance`: 0..31. Exact.
         """
-        if self._faiss is not None and len(queries) <= _FEW:
+        if len(queries) <= _FEW and self._faiss is not None:
             found = _ask_faiss(self._faiss, queries, distance)
         elif len(queries) <= _FEW:
             found = _joined(self._scanned(queries, distance))
         else:
-            found = _once(_joined(part for _, part in self.candidates([queries], distance)), len(self._rows))
+            found = _once(_joined(self._looked_up(queries, distance)), len(self._rows))
         query, row, apart = found
         order = np.lexsort((row, apart, query))
         return query[order], row[order], apart[order]
 
-    def candidates(
-        self, queries: Sequence[Rows], distance: int = MATCH_DISTANCE, exact: bool = True
-    ) -> Iterator[tuple[int, Found]]:
-        """The matches of several sets of queries in pieces: the number of the set, and as `within` in no order.
+    def pairs(self, distance: int = MATCH_DISTANCE, exact: bool = True) -> Iterator[tuple[int, Found]]:
+        """The pairs of rows that match, in pieces: the number of a variant, and the numbers of the row that is turned
+        so, of the row that it then matches, and the distance. A pair may come several times, and either way round;
+        that with the lower number first is always among them, where the pair is met at all.
 
-        A pair comes as often as it is met. Without `exact`, only one place of each table is looked into: nine in ten
-        of the pairs at 31 bits are met then, and 39 in 40 at 24, in a seventeenth of the time.
+        Without `exact`, only one place of each table is looked into: nine in ten of the pairs at 31 bits are met
+        then, and 39 in 40 at 24, in a seventeenth of the time.
         """
-        if len(self._rows) * max(map(len, queries)) <= _SMALL:
-            for number, asked in enumerate(queries):
-                yield number, _all_pairs(asked, self._rows, distance)
+        if len(self._rows) ** 2 <= _SMALL:
+            for number, queries in enumerate(variants(self._rows)):
+                yield number, _all_pairs(queries, self._rows, distance)
             return
         flips = [0, *(1 << bit for bit in range(_PIECE_BITS))] if exact else [0]
+        bases = (self._rows, _swapped(self._rows))
+        # The rows come in blocks, each asked for by itself and those before it: the rest is the same pairs turned back.
+        for first in range(0, len(self._rows), _ROWS_AT_ONCE):
+            last = min(first + _ROWS_AT_ONCE, len(self._rows))
+            for piece in range(_PIECES):
+                table = _Table(self._columns[:, first:last], piece)
+                for number in range(len(VARIANTS)):
+                    asked, mask = bases[number // 4][:last], _MIRRORED[number % 4]
+                    places = _piece(asked, piece) ^ _piece(np.full((1, 4), mask), piece)
+                    for flip in flips:
+                        for query, row, apart in table.met(asked, places ^ flip, distance, mask, exact):
+                            yield number, (query, first + row, apart)
+
+    def _looked_up(self, queries: Rows, distance: int) -> Iterator[Found]:
+        """All matches, exactly, in no order; a pair comes as often as it is met."""
+        if len(self._rows) * len(queries) <= _SMALL:
+            yield _all_pairs(queries, self._rows, distance)
+            return
         for piece in range(_PIECES):
-            keys = _piece(self._rows, piece)
-            order = np.argsort(keys, kind="stable")
-            starts = np.searchsorted(keys[order], np.arange((1 << _PIECE_BITS) + 1))
-            rows = self._columns[:, order]
-            for number, asked in enumerate(queries):
-                places = _piece(asked, piece)
-                for flip in flips:
-                    for query, at, apart in _met(asked, places ^ flip, rows, starts, distance):
-                        yield number, (query, order[at], apart)
+            table, places = _Table(self._columns, piece), _piece(queries, piece)
+            for flip in (0, *(1 << bit for bit in range(_PIECE_BITS))):
+                yield from table.met(queries, places ^ flip, distance)
 
     def _scanned(self, queries: Rows, distance: int) -> Iterator[Found]:
         """Every row against each query, a block at a time so that it stays in the processor's cache."""
@@ -129,30 +152,44 @@ def _all_pairs(queries: Rows, rows: Rows, distance: int) -> Found:
     return query, row, apart[query, row].astype(np.uint8)
 
 
-def _met(queries: Rows, keys: Numbers, rows: Rows, starts: Numbers, distance: int) -> Iterator[Found]:
-    """Queries against the rows in their places of one table: `rows` is (4, n), sorted by that table's key."""
-    counts = starts[keys + 1] - starts[keys]
-    ends = np.cumsum(counts)
-    first = 0
-    while first < len(queries):
-        done = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, done + _AT_ONCE, side="right")))
-        some = counts[first:last]
-        query = np.repeat(np.arange(first, last), some)
-        at = (
-            np.arange(len(query))
-            - np.repeat(ends[first:last] - some - done, some)
-            + np.repeat(starts[keys[first:last]], some)
-        )
-        apart = np.zeros(len(query), np.uint8)
-        for column in range(4):
-            apart += np.bitwise_count(rows[column][at] ^ queries[query, column])
-            if column:
-                near = np.flatnonzero(apart <= distance)
-                query, at, apart = query[near], at[near], apart[near]
-        if len(query):
-            yield query, at, apart
-        first = last
+class _Table:
+    """Rows, (4, n) uint64, sorted by the 16 bits of one piece."""
+
+    def __init__(self, columns: Rows, piece: int) -> None:
+        keys = _piece(columns.T, piece).astype(np.uint16)
+        self._order = np.argsort(keys, kind="stable")
+        self._starts = np.searchsorted(keys[self._order], np.arange((1 << _PIECE_BITS) + 1))
+        self._rows = columns[:, self._order]
+        # That of the piece comes last: in it, hashes that are met agree already.
+        self._columns = sorted(range(4), key=lambda column: column == piece // 4)
+
+    def met(
+        self, queries: Rows, places: Numbers, distance: int, mask: np.uint64 = _MIRRORED[0], exact: bool = True
+    ) -> Iterator[Found]:
+        """Queries, (m, 4) with the bits of `mask` turned over, against the rows in their places of the table.
+
+        Without `exact`, pairs go that differ in more than half of `distance` in the first column looked at: of true
+        pairs at the very limit, that is one in a thousand.
+        """
+        starts = self._starts[places]
+        counts = self._starts[places + 1] - starts
+        ends = np.cumsum(counts)
+        first = 0
+        while first < len(queries):
+            done = ends[first - 1] if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, done + _AT_ONCE, side="right")))
+            some = counts[first:last]
+            query = np.repeat(np.arange(first, last), some)
+            at = np.arange(len(query)) + np.repeat(starts[first:last] - (ends[first:last] - some - done), some)
+            apart = np.zeros(len(query), np.uint8)
+            for number, column in enumerate(self._columns):
+                apart += np.bitwise_count(self._rows[column][at] ^ queries[query, column] ^ mask)
+                if number or not exact:
+                    near = np.flatnonzero(apart <= (distance if number else distance // 2 + 1))
+                    query, at, apart = query[near], at[near], apart[near]
+            if len(query):
+                yield query, self._order[at], apart
+            first = last
 
 
 def _piece(rows: Rows, piece: int) -> Numbers:

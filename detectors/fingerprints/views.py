@@ -2,10 +2,10 @@
 
 - `whole`: the picture as it is, by Meta's code.
 - `trimmed`: without flat borders and bars; and once more without captions and a screenshot's surround.
-- `region`: rectangles between pairs of corner points. A copy that was cropped shows the same points, so some of its
-  rectangles cut out the same part of the scene, to within a pixel or two. That is what PDQ needs: a rectangle that is
-  off by 2 % of its side has moved half of the pairs beyond the distance of a match. A fixed grid of rectangles would
-  have to be a hundred times finer.
+- `region`: rectangles between pairs of corner points, of the picture before and after the last trimming. A copy that
+  was cropped shows the same points, so some of its rectangles cut out the same part of the scene, to within a pixel or
+  two. That is what PDQ needs: a rectangle that is off by 2 % of its side has moved half of the pairs beyond the
+  distance of a match. A fixed grid of rectangles would have to be a hundred times finer.
 
 Corners: Harris and Stephens, "A Combined Corner and Edge Detector", 1988, in the form of Noble, 1988 (no constant to
 choose). Chosen so that they cover the picture: Brown, Szeliski and Winder, "Multi-Image Matching Using Multi-Scale
@@ -58,18 +58,21 @@ _SQUARE = 256
 def views(rgb: _Pixels, whole: tuple[str, int] | None = None) -> tuple[View, ...]:
     """The views of (h, w, 3) uint8 pixels whose PDQ has a quality of at least 50, the whole picture first.
 
-    At most MAX_REGIONS + 5. Boxes are in pixels of `rgb`. Empty for a picture that is too small or shows too little.
+    At most 2 * MAX_REGIONS + 5. Boxes are in pixels of `rgb`. Empty for a picture that is too small or shows too
+    little.
     `whole`: the picture's PDQ (64 hex) and quality where they are known already.
     """
     height, width, _ = rgb.shape
     if min(height, width) < MINIMUM_SIDE:
         return ()
     found = [View("whole", (0, 0, width, height), *(whole or pdq(rgb)))]
-    inner = (0, 0, width, height)
-    for box in _trimmed(rgb):
-        left, top, right, bottom = inner = box
-        found.append(View("trimmed", _sized(box), *pdq(np.ascontiguousarray(rgb[top:bottom, left:right]))))
-    found += _regions(rgb, inner)
+    boxes = [(0, 0, width, height), *_trimmed(rgb)]
+    for left, top, right, bottom in boxes[1:]:
+        box = (left, top, right - left, bottom - top)
+        found.append(View("trimmed", box, *pdq(np.ascontiguousarray(rgb[top:bottom, left:right]))))
+    # What looks like a caption or a surround may be sky or a wall, in one crop and not in another.
+    for inner in boxes[-2:]:
+        found += _regions(rgb, inner)
     return tuple(v for v in found if v.quality >= RELIABLE_QUALITY)
 
 

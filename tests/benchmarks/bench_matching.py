@@ -7,7 +7,8 @@
 FOLDER holds `labels.csv` and the pictures it names. Photographs (label 0) of at least 128 px are used. Sources are
 split in two by the hash of their names: parameters were chosen on `tune`, figures are given for `report`. Each edit is
 drawn at random (position, size, strength) from the seed, and every copy ends as JPEG. imagehash: phash at distance
-<= 10 of 64, the widest that its authors' examples use; crop_resistant_hash with its own `matches`.
+<= 10 of 64, the widest that its authors' examples use; crop_resistant_hash with its own `matches` at its defaults (one
+segment within a quarter of the bits), and at the widest limit that takes no two different photographs for copies.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import csv
 import hashlib
 import io
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -29,11 +31,12 @@ from PIL import Image, ImageDraw, ImageFont
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from detectors.fingerprints import hamming, near_duplicates, search
-from detectors.fingerprints.pdq import MINIMUM_SIDE, pdq
+from detectors.fingerprints.pdq import MINIMUM_SIDE, RELIABLE_QUALITY, pdq
+from detectors.fingerprints.phash import phash
 from detectors.fingerprints.views import views
 from detectors.report import Hashes, View
 
-PHASH_DISTANCE = 10
+PHASH_DISTANCE, SEGMENT_DISTANCE = 10, 16
 LEAST_SIDE = 128
 Draw = np.random.Generator
 Edit = Callable[[Image.Image, Draw], Image.Image]
@@ -198,7 +201,7 @@ EDITS: dict[str, Edit] = {
     "caption band, screenshot": after(captioned, screenshot),
     "cropped 10 %, border, resized 60 %": after(cropped(0.10), bordered, lambda i, d: resized(i, 0.6)),
 }
-METHODS = ("ours", "PDQ", "phash", "crop-resistant")
+METHODS = ("ours", "PDQ", "phash", "ours, same pictures", "crop-resistant", "crop-resistant, strict")
 
 
 def photographs(folder: Path, half: str) -> list[Path]:
@@ -215,58 +218,113 @@ def opened(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
-def compared(job: tuple[Path, int, bool]) -> tuple[Path, dict[str, tuple[bool, ...]]] | None:
-    """Which methods find each edited copy of one picture; None where the picture is too small."""
+def hashed_image(image: Image.Image, name: str) -> Hashed:
+    """As the product hashes a picture whose file has the SHA-256 `name`."""
+    rgb = np.asarray(image)
+    value, quality = pdq(rgb) if min(image.size) >= MINIMUM_SIDE else ("", 0)
+    hashes = Hashes(name, "", value if quality else None, quality or None, phash(rgb))
+    return Hashed(hashes, views(rgb, (value, quality)) if value else ())
+
+
+def plain_pdq(a: Hashed, b: Hashed) -> bool:
+    """PDQ as its authors advise: the whole pictures, quality at least 50, distance at most 31."""
+    one, other = a.hashes, b.hashes
+    if one is None or other is None or not one.pdq or not other.pdq:
+        return False
+    enough = min(one.pdq_quality or 0, other.pdq_quality or 0) >= RELIABLE_QUALITY
+    return enough and hamming(one.pdq, other.pdq) <= search.MATCH_DISTANCE
+
+
+def segments(image: Image.Image) -> np.ndarray:
+    """imagehash's crop-resistant hash of `image`: one number of 64 bits for each of its segments."""
     import imagehash
 
+    return np.array([int(str(h), 16) for h in imagehash.crop_resistant_hash(image).segment_hashes], np.uint64)
+
+
+def segment_distance(a: np.ndarray, b: np.ndarray) -> int:
+    """What imagehash's `matches` compares with 16 (a quarter of the bits), its default: the nearest two segments."""
+    return int(np.bitwise_count(a[:, None] ^ b).min())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What each method makes of one pair; `nearest` is None where crop_resistant_hash was not asked."""
+
+    ours: bool
+    pdq: bool
+    phash: bool
+    nearest: int | None
+
+
+def compared(job: tuple[Path, int, bool]) -> dict[str, Outcome] | None:
+    """What each method makes of each edited copy of one picture; None where the picture is too small."""
     path, seed, slow = job
     image = opened(path)
     if min(image.size) < LEAST_SIDE:
         return None
     draw = np.random.default_rng([seed, int(path.stem, 16) % 2**32])
-    rgb = np.asarray(image)
-    original, phash = (views(rgb), pdq(rgb)), imagehash.phash(image)
-    segments = imagehash.crop_resistant_hash(image) if slow else None
+    original, parts = hashed_image(image, "a"), segments(image) if slow else None
     found = {}
     for name, edit in EDITS.items():
         copy = jpeg(edit(image, draw), 60 if name == "JPEG 60" else int(draw.integers(70, 91)))
-        rgb = np.asarray(copy)
-        plain, quality = pdq(rgb) if min(copy.size) >= MINIMUM_SIDE else ("0" * 64, 0)
-        found[name] = (
-            bool(match(original[0], views(rgb))),
-            min(quality, original[1][1]) >= 50 and hamming(plain, original[1][0]) <= search.MATCH_DISTANCE,
+        other = hashed_image(copy, "b")
+        found[name] = Outcome(
+            bool(near_duplicates.matches([original, other])),
+            plain_pdq(original, other),
+            hamming(original.hashes.phash, other.hashes.phash) <= PHASH_DISTANCE,
+            None if parts is None else segment_distance(parts, segments(copy)),
         )
-        found[name] += (bool(imagehash.phash(copy) - phash <= PHASH_DISTANCE),)
-        if slow:
-            found[name] += (bool(imagehash.crop_resistant_hash(copy).matches(segments)),)
-    return path, found
+    return found
 
 
-def match(a: tuple[View, ...], b: tuple[View, ...]) -> list[near_duplicates.Match]:
-    """As in the product, for two pictures."""
-    hashes = [Hashes(str(n), "") for n in range(2)]
-    return near_duplicates.matches([Hashed(hashes[0], a), Hashed(hashes[1], b)])
-
-
-def recall(folder: Path, half: str, count: int, seed: int, slow: int) -> None:
-    paths = np.random.default_rng(seed).permutation(np.array(photographs(folder, half), object))[: count * 5 // 4]
-    jobs = [(path, seed, number < slow) for number, path in enumerate(paths)]
+def recall(folder: Path, half: str, count: int, seed: int, slow: int, n_strangers: int) -> None:
+    paths = np.random.default_rng(seed).permutation(np.array(photographs(folder, half), object))
+    jobs = [(path, seed, number < slow) for number, path in enumerate(paths[: count * 5 // 4])]
     with ProcessPoolExecutor(2) as pool:
         results = [r for r in pool.map(compared, jobs, chunksize=1) if r][:count]
-    n_slow = sum(len(next(iter(found.values()))) > 3 for _, found in results)
+        strangers = list(pool.map(peer_hashed, paths[-n_strangers:], chunksize=4))
+    strict = peers_and_strangers(strangers, half)
+    n_slow = sum(found["JPEG 60"].nearest is not None for found in results)
     print(f"\n{len(results)} photographs ({n_slow} for crop-resistant), half “{half}”, seed {seed}, share found:\n")
     print("| edit | " + " | ".join(METHODS) + " |\n| --- |" + " ---: |" * len(METHODS))
     for name in EDITS:
-        outcomes = [found[name] for _, found in results]
-        shares = [np.mean([o[n] for o in outcomes if len(o) > n]) for n in range(len(METHODS))]
-        print(f"| {name} | " + " | ".join(f"{s:.3f}" for s in shares) + " |", flush=True)
+        all_, few = [f[name] for f in results], [f[name] for f in results if f[name].nearest is not None]
+        columns = [[o.ours for o in all_], [o.pdq for o in all_], [o.phash for o in all_], [o.ours for o in few]]
+        columns += [[o.nearest <= most for o in few] for most in (SEGMENT_DISTANCE, strict)]
+        print(f"| {name} | " + " | ".join(f"{np.mean(c):.3f}" if c else "" for c in columns) + " |", flush=True)
+
+
+def peer_hashed(path: Path) -> tuple[Hashed, np.ndarray]:
+    image = opened(path)
+    return hashed_image(image, path.name), segments(image)
+
+
+def peers_and_strangers(both: list[tuple[Hashed, np.ndarray]], half: str) -> int:
+    """Print how many pairs of different photographs each method takes for copies; the widest cutoff at which
+    crop_resistant_hash takes none, apart from the pairs that ours finds too (those were looked at: copies)."""
+    pictures, found_by = [h for h, _ in both], {}
+    ours = {(m.a, m.b) for m in near_duplicates.matches(pictures)}
+    pairs = [(a, b) for a in range(len(both)) for b in range(a + 1, len(both))]
+    distances = {(a, b): segment_distance(both[a][1], both[b][1]) for a, b in pairs}
+    found_by["ours"] = ours
+    found_by["PDQ"] = {p for p in pairs if plain_pdq(pictures[p[0]], pictures[p[1]])}
+    hashes = [h.hashes.phash for h in pictures]
+    found_by["phash"] = {p for p in pairs if hamming(hashes[p[0]], hashes[p[1]]) <= PHASH_DISTANCE}
+    found_by["crop-resistant"] = {p for p, apart in distances.items() if apart <= SEGMENT_DISTANCE}
+    print(f"{len(both)} photographs of half “{half}”, {len(pairs):,} pairs; taken for copies:")
+    for name, found in found_by.items():
+        print(f"  {name}: {len(found)} ({len(found) / len(pairs):.5%}), of them not found by ours: {len(found - ours)}")
+    strict = min(apart for pair, apart in distances.items() if pair not in ours) - 1
+    print(f"  crop-resistant takes no stranger at <= {strict} of 64 (strict)")
+    return strict
 
 
 def hashed(path: Path) -> Hashed | None:
     image = opened(path)
     if min(image.size) < MINIMUM_SIDE:
         return None
-    return Hashed(Hashes(hashlib.sha256(path.read_bytes()).hexdigest(), ""), views(np.asarray(image)))
+    return hashed_image(image, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def all_hashed(paths: Iterable[Path]) -> tuple[list[Path], list[Hashed]]:
@@ -300,22 +358,36 @@ def strangers(folder: Path, half: str, count: int, seed: int, listing: str | Non
 
 
 def folder_of(folder: Path, count: int, seed: int) -> None:
-    """How long grouping takes for a folder of `count` pictures: real views, shaken until they are strangers."""
+    """How long grouping takes for a folder of `count` pictures: real views, shaken until they are strangers, and as
+    every twentieth a copy of the one before it."""
     _, pictures = all_hashed(photographs(folder, "all")[::24])
     draw, many = np.random.default_rng(seed), []
     for number in range(count):
-        base = pictures[number % len(pictures)]
-        # A quarter of the bits turned over at random: no match is left, the unevenness of real hashes is.
-        shaken = tuple(shake(v, draw) for v in base.views) if number >= len(pictures) else base.views
-        many.append(Hashed(Hashes(str(number), ""), shaken))
-    start = time.perf_counter()
+        # A quarter of the bits turned over at random: no match is left, the unevenness of real hashes is. Of a copy, a
+        # sixteenth.
+        copy = number % 20 == 19
+        base = many[-1] if copy else pictures[number % len(pictures)]
+        many.append(Hashed(Hashes(str(number), ""), tuple(shake(v, draw, 4 if copy else 2) for v in base.views)))
+    before, start, used = peak_mib(), time.perf_counter(), time.process_time()
     found = near_duplicates.groups(many)
-    seconds, n_views = time.perf_counter() - start, sum(len(p.views) for p in many)
-    print(f"{count:,} pictures, {n_views:,} views: {len(found)} groups in {seconds:.0f} s")
+    seconds, used = time.perf_counter() - start, time.process_time() - used
+    print(f"{count:,} pictures, {sum(len(p.views) for p in many):,} views: {seconds:.0f} s, {used:.0f} s of one core")
+    right = sum(
+        len(g.members) == 2 and max(g.members) % 20 == 19 and abs(g.matches[0].a - g.matches[0].b) == 1 for g in found
+    )
+    print(f"{right} of {count // 20} planted pairs found, {len(found) - right} other groups")
+    print(f"memory at most {peak_mib():,} MiB, of it {before:,} MiB before the comparison")
 
 
-def shake(view: View, draw: Draw) -> View:
-    flips = int.from_bytes(draw.bytes(32)) & int.from_bytes(draw.bytes(32))
+def peak_mib() -> int:
+    """The most memory that this process has held so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def shake(view: View, draw: Draw, halvings: int) -> View:
+    flips = (1 << 256) - 1
+    for _ in range(halvings):
+        flips &= int.from_bytes(draw.bytes(32))
     return View(view.kind, view.box, f"{int(view.pdq, 16) ^ flips:064x}", view.quality)
 
 
@@ -326,6 +398,7 @@ def main() -> int:
     parser.add_argument("--pictures", type=int, default=150)
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--slow", type=int, default=20, help="how many pictures crop_resistant_hash sees: 0.6 s each")
+    parser.add_argument("--peer-strangers", type=int, default=200, help="for how many pictures all pairs are compared")
     parser.add_argument("--strangers", type=int)
     parser.add_argument("--list", metavar="FILE", help="with --strangers: write the pairs that match")
     parser.add_argument("--folder-of", type=int, metavar="N")
@@ -335,7 +408,7 @@ def main() -> int:
     elif args.folder_of:
         folder_of(args.folder, args.folder_of, args.seed)
     else:
-        recall(args.folder, args.half, args.pictures, args.seed, args.slow)
+        recall(args.folder, args.half, args.pictures, args.seed, args.slow, args.peer_strangers)
     return 0
 
 

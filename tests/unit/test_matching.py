@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from detectors.fingerprints import hamming, search
 from detectors.fingerprints.near_duplicates import groups, match_list, matches
 from detectors.fingerprints.pdq import pdq
+from detectors.fingerprints.phash import phash, phash_variants
 from detectors.fingerprints.search import VARIANTS, Index, packed, variants
 from detectors.fingerprints.views import MAX_REGIONS, views
 from detectors.inputs import find_inputs
@@ -132,7 +133,7 @@ def test_the_surround_is_cut_off_to_the_pixel_or_two(edit: object, cat: Image.Im
 def test_views_are_few_lie_inside_and_are_worth_matching(cat: Image.Image) -> None:
     found = views(np.asarray(cat))
     assert found[0] == View("whole", (0, 0, cat.width, cat.height), *pdq(np.asarray(cat)))
-    assert 10 < len(found) <= MAX_REGIONS + 4
+    assert 10 < len(found) <= 2 * MAX_REGIONS + 5
     for view in found:
         x, y, w, h = view.box
         assert x >= 0 <= y
@@ -158,6 +159,18 @@ def test_regions_come_close_to_the_reference_on_the_same_crop(cat: Image.Image) 
         distances.append(hamming(view.pdq, pdq(np.ascontiguousarray(np.asarray(cat)[y : y + h, x : x + w]))[0]))
     assert len(distances) > 10
     assert np.median(distances) <= 20
+
+
+def test_a_crop_of_what_looks_like_a_caption_is_found(cat: Image.Image) -> None:
+    """A plain wall above is taken for a surround where it is whole, and not where little is left of it."""
+    wall = Image.new("RGB", (cat.width, cat.height * 3 // 2), (120, 130, 140))
+    wall.paste(cat, (0, cat.height // 2))
+    ImageDraw.Draw(wall).ellipse((20, 20, cat.width // 3, cat.height // 3), (200, 40, 40))
+    copy = wall.crop((10, 12, wall.width - 25, wall.height - 30))
+    boxes = [v.box for v in views(np.asarray(wall)) if v.kind == "region"]
+    assert min(y for _, y, _, _ in boxes) < cat.height // 3
+    assert max(y for _, y, _, _ in boxes) > cat.height // 2
+    assert matches([picture(wall, "a"), picture(copy, "b")])
 
 
 def test_a_large_picture_has_the_reference_hash() -> None:
@@ -218,6 +231,30 @@ def test_search_is_exact(rows: int, n_queries: int, monkeypatch: pytest.MonkeyPa
     assert set(zip(query, row, distance, strict=True)) == wanted
     assert len(query) == len(wanted)
     assert list(zip(query, distance, row, strict=True)) == sorted(zip(query, distance, row, strict=True))
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_pairs_are_those_of_every_row_in_every_turn(exact: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_SMALL", 1000)  # so that tables, and several blocks of rows, are tried
+    monkeypatch.setattr(search, "_ROWS_AT_ONCE", 300)
+    monkeypatch.setattr(search, "_AT_ONCE", 4096)
+    rng = np.random.default_rng(9)
+    rows = rng.integers(0, 2**64, (1000, 4), dtype=np.uint64)
+    for number in range(0, 900, 3):  # a copy beside each of these and far from it, turned, with 0 to 39 bits wrong
+        copy = variants(rows[number : number + 1])[number % 8, 0].copy()
+        for bit in rng.choice(256, number // 3 % 40, replace=False):
+            copy[bit // 64] ^= np.uint64(1) << np.uint64(bit % 64)
+        rows[number + 1 if number % 2 else 999 - number] = copy
+    wanted = {}
+    for turned, queries in enumerate(variants(rows)):
+        apart = np.bitwise_count(queries[:, None] ^ rows).sum(axis=2, dtype=np.int64)
+        wanted |= {(turned, a, b): apart[a, b] for a, b in zip(*np.nonzero(apart <= 31), strict=True) if a < b}
+    met = {}
+    for turned, (query, row, apart) in Index(rows).pairs(31, exact):
+        met |= {(turned, a, b): d for a, b, d in zip(query, row, apart, strict=True) if a < b}
+    assert len(wanted) > 150
+    assert met.items() <= wanted.items()
+    assert len(met) == len(wanted) if exact else len(met) >= 0.95 * len(wanted)
 
 
 def test_faiss_stands_in_for_large_tables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,6 +344,60 @@ def test_a_match_of_the_whole_is_not_said_to_be_of_a_part() -> None:
     ]
     (match,) = matches(two)
     assert (match.distance, match.view_a and match.view_a.kind) == (9, "whole")
+
+
+def of_little_detail(image: Image.Image, name: str) -> Hashed:
+    rgb = np.asarray(image)
+    value, quality = pdq(rgb)
+    return Hashed(Hashes(name, "", value, quality, phash(rgb)), views(rgb))
+
+
+def test_of_a_picture_of_little_detail_whole_copies_are_found(cat: Image.Image) -> None:
+    sky = Image.new("RGB", (300, 240), (120, 150, 190))
+    sky.paste(cat.resize((75, 50)), (60, 110))
+    other = Image.new("RGB", (300, 240), (120, 150, 190))
+    other.paste(cat.transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize((48, 48)), (190, 20))
+    copies = [sky, sky.resize((150, 120)), sky.transpose(Image.Transpose.FLIP_LEFT_RIGHT), other]
+    pictures = [of_little_detail(image, str(n)) for n, image in enumerate(copies)]
+    for picture in pictures:
+        assert picture.hashes is not None
+        assert picture.hashes.pdq_quality is not None
+        assert 10 <= picture.hashes.pdq_quality < 50
+        assert not [v for v in picture.views if v.kind == "whole"]
+    found = {(m.a, m.b): m.variant for m in matches(pictures)}
+    assert found == {(0, 1): "as_it_is", (0, 2): "mirrored", (1, 2): "mirrored"}
+    assert [sorted(g.members) for g in groups(pictures)] == [[0, 1, 2]]
+    assert not matches(pictures, wrong={frozenset(p) for p in ((0, 1), (0, 2), (1, 2))})
+    # A list's entry is never compared with a PDQ of so low a quality.
+    assert match_list(pictures, [(p.hashes.pdq or "", "", "") for p in pictures if p.hashes]) == []
+
+
+def test_of_a_picture_of_little_detail_both_hashes_must_be_near() -> None:
+    rng = random.Random(11)
+    value, seen = random_pdq(rng), f"{rng.getrandbits(64):016x}"
+    far = f"{int(seen, 16) ^ 0x7FF:016x}"  # eleven bits
+
+    def two(quality: int, other: str, phash_: str) -> list[Hashed]:
+        return [
+            Hashed(Hashes("a", "", value, 20, seen), ()),
+            Hashed(Hashes("b", "", other, quality, phash_), ()),
+        ]
+
+    assert [m.distance for m in matches(two(30, flipped(value, 1), seen))] == [1]
+    assert [m.distance for m in matches(two(90, flipped(value, *range(31)), seen))] == [31]
+    assert matches(two(30, flipped(value, *range(32)), seen)) == []
+    assert matches(two(30, value, far)) == []
+    assert matches(two(9, value, seen)) == []
+
+
+def test_phash_variants_are_those_of_the_turned_pixels(cat: Image.Image) -> None:
+    rgb = np.asarray(cat)
+    turned = [rgb, rgb[:, ::-1], rgb[::-1], rgb[::-1, ::-1]]
+    turned += [t.transpose(1, 0, 2) for t in (rgb, rgb[::-1], rgb[:, ::-1], rgb[::-1, ::-1])]
+    for name, value, pixels in zip(VARIANTS, phash_variants(phash(rgb)), turned, strict=True):
+        apart = [hamming(v, phash(np.ascontiguousarray(pixels))) for v in phash_variants(phash(rgb))]
+        assert apart.index(min(apart)) == VARIANTS.index(name)
+        assert hamming(value, phash(np.ascontiguousarray(pixels))) <= 10, name
 
 
 def test_large_sets_give_what_small_ones_give(monkeypatch: pytest.MonkeyPatch) -> None:
