@@ -535,18 +535,12 @@ class Casebook:
 
     def mark_maybe_minor(self, item_id: int) -> None:
         """Someone in the picture may be under 18: delete the item as `delete_item` does, but keep of its sightings
-        URL, platform, handle and time, as text, marked `maybe_minor`."""
+        URL, platform, handle and time, as text, marked `maybe_minor`. So with each item, in any incident, whose file
+        has the same bytes: it is the same picture."""
         with self._changing() as (db, entries):
-            tables.one(db, "item", item_id)
-            sightings = [row["id"] for row in tables.rows(db, "sighting", item_id=item_id)]
-            parts = [part for sighting in sightings for part in _parts(db, "sighting", sighting)]
-            kept = [("sighting", sighting) for sighting in sightings]
-            for sighting in sightings:  # before the item goes, or they would go with it
-                db.execute("DELETE FROM image WHERE sighting_id = ?", [sighting])
-                tables.update(db, "sighting", sighting, item_id=None, maybe_minor=1, note="", captured_how="")
-            gone = [("item", item_id), *_parts(db, "item", item_id), *parts]
-            entries += _delete(db, gone, also_erase=kept, reason="maybe_minor")
-            entries += [_changed(db, kind, row_id, maybe_minor=True) for kind, row_id in kept]
+            sha256 = _sha256(db, item_id)
+            for row in [{"id": item_id}] if sha256 is None else tables.rows(db, "item", sha256=sha256):
+                entries += _only_text_left(db, row["id"])
         with self._reading() as db:
             self._fold(db)
 
@@ -1160,6 +1154,19 @@ def _delete(
     subjects = [f"{kind} {row_id}" for kind, row_id in records]
     erased = custody.erase(db, [*subjects, *(f"{kind} {row_id}" for kind, row_id in also_erase)])
     return [Entry("deleted", subjects[0], {**details, "with": subjects[1:], "erased": erased})]
+
+
+def _only_text_left(db: Database, item_id: int) -> list[Entry]:
+    """Delete an item, and leave of its sightings what is text and no description."""
+    sightings = [row["id"] for row in tables.rows(db, "sighting", item_id=item_id)]
+    parts = [part for sighting in sightings for part in _parts(db, "sighting", sighting)]
+    kept = [("sighting", sighting) for sighting in sightings]
+    for sighting in sightings:  # before the item goes, or they would go with it
+        db.execute("DELETE FROM image WHERE sighting_id = ?", [sighting])
+        tables.update(db, "sighting", sighting, item_id=None, maybe_minor=1, note="", captured_how="")
+    gone = [("item", item_id), *_parts(db, "item", item_id), *parts]
+    entries = _delete(db, gone, also_erase=kept, reason="maybe_minor")
+    return entries + [_changed(db, kind, row_id, maybe_minor=True) for kind, row_id in kept]
 
 
 def _same_incident(db: Database, incident_id: int, kind: str, ids: Sequence[int]) -> None:

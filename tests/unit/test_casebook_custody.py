@@ -506,3 +506,15 @@ def test_who_is_at_work_need_not_be_unicode(path: Path) -> None:
         made.add_incident("x")
         assert made.verify().ok
         assert {row.actor for row in made.log()} == {"A\\udcff"}
+
+
+def test_the_same_picture_goes_everywhere_when_someone_may_be_under_18(casebook: Casebook) -> None:
+    other = casebook.add_incident("another").id
+    again = casebook.add_item(other, numbered_report(0), VIEWS, image=b"bytes of that picture")
+    casebook.add_sighting(other, "https://a.example", item_id=again.id, note="what it shows")
+    casebook.mark_maybe_minor(1)
+    assert [item.id for item in casebook.items()] == [2, 3]
+    assert [(s.url, s.note, s.maybe_minor) for s in casebook.sightings(other)] == [("https://a.example", "", True)]
+    assert reopened(casebook).ok
+    sha256 = hashlib.sha256(b"picture 0").hexdigest()
+    assert found_in(decrypted(casebook.path), [sha256, "bytes of that picture", "what it shows"]) == []
