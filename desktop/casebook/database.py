@@ -468,7 +468,8 @@ def _new_file(path: Path) -> int:
 def claim(path: Path) -> None:
     """Make an empty file at `path` for what will replace it. An empty one that is there serves too.
 
-    Raises casebook_exists when anything else is there, and bad_name for the names of side files.
+    Raises casebook_exists when anything else is there, bad_name for the names of side files, and casebook_read_only
+    when that folder cannot be written.
     """
     if path.name.endswith((*_SIDE_FILES, UNFINISHED)):
         raise CasebookError(
@@ -483,6 +484,14 @@ def claim(path: Path) -> None:
             raise CasebookError(
                 "casebook_exists", f"There is already something at {path}.", "Choose another name; nothing was changed."
             ) from None
+    except OSError as e:
+        if e.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise CasebookError(
+            "casebook_read_only",
+            f"The folder {path.parent} cannot be written.",
+            "Choose a folder of your own, or another disk; nothing was changed.",
+        ) from e
 
 
 def sync_file(path: Path) -> None:

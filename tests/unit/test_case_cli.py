@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from desktop import case_add, case_show, cli
-from desktop.casebook import keys
+from desktop.casebook import database, keys
 from desktop.casebook.casebook import Casebook
 from desktop.safety import passphrase
 from detectors.inputs import Input
@@ -586,3 +587,15 @@ def test_a_passphrase_file_may_begin_with_a_byte_order_mark(case: Case) -> None:
 def test_the_uk_is_gb(case: Case) -> None:
     case("incident", "--country", "uk")
     assert case.json("incident")["incidents"][0]["country"] == "GB"
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_not_the_casebook(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> int:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(database, "_new_file", refused)
+    for verb in ("backup", "export"):
+        case(verb, case.folder / "stick" / "copy", code=1)
+        assert f"The folder {case.folder / 'stick'} cannot be written." in " ".join(case.err.split())
