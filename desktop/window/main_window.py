@@ -508,7 +508,7 @@ class MainWindow(QMainWindow):
         busy = self.session.busy
         state = summary.state(counts, busy=busy, paused=self.session.paused, stopped=self._stopped)
         self.bottom.show_counts(counts, state, busy=busy, paused=self.session.paused)
-        if self.own.reading:
+        if self.own.reading and counts.done >= counts.total:
             self.bottom.state.setText(translate("photos", "Your photos are being read…"))
         self.bottom.show_photos(self.own.line())
         self.look_all.setEnabled(bool(self.own.photos.used) and counts.total - counts.problems > 0)

@@ -247,7 +247,9 @@ class OwnPhotosDialog(QDialog):
         """Brings everything up to date. `in_case` photos are named in the casebook; `checked` files are in the list."""
         text = _described(photos)
         if reading:
-            text = translate("photos", "Your photos are being read…")
+            text = translate(
+                "photos", "Your photos are being read. Files that are being checked just now are finished first."
+            )
         elif problem:
             text = f"{problem}\n\n{text}"
         if text != self.state.text():
