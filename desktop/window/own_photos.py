@@ -105,11 +105,11 @@ class OwnPhotos(QObject):
             return
 
         def gather(adults: Adults) -> None:
-            self._session.fetch(lambda engine: fingerprinted(engine, used, adults), add, self._failed)
+            def add(found: list[Fingerprinted]) -> None:
+                if self._incident() == incident_id:
+                    self._cases.ask(lambda book: remember(book, incident_id, found, adults), added, self._failed)
 
-        def add(found: list[Fingerprinted]) -> None:
-            if self._incident() == incident_id:
-                self._cases.ask(lambda book: remember(book, incident_id, found), added, self._failed)
+            self._session.fetch(lambda engine: fingerprinted(engine, used, adults), add, self._failed)
 
         def added(number: int) -> None:
             self.problem = translate("photos", "{n} of them are new in the casebook.").format(n=f"{number:,}")
@@ -288,7 +288,7 @@ def fingerprinted(engine: Engine, paths: Sequence[str], adults: Adults) -> list[
     return found
 
 
-def remember(book: Book, incident_id: int, found: Sequence[Fingerprinted]) -> int:
+def remember(book: Book, incident_id: int, found: Sequence[Fingerprinted], adults: Adults) -> int:  # noqa: ARG001 - as `fingerprinted`
     """Records photos in the casebook, each content once; how many were new. Runs in its thread."""
     there = {r.hashes.sha256 for r in book.references(incident_id) if r.hashes}
     new = 0

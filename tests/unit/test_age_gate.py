@@ -229,7 +229,7 @@ def test_the_country_comes_from_the_locale_or_is_asked(
 
 # No way round: what brings a picture into a casebook stands in a function that takes the proof, or takes a NewItem,
 # which in its turn is made only in a function that takes the proof.
-BRINGS_IN = {"add_item", "add_items", "add_reference", "keep_image"}
+BRINGS_IN = {"add_item", "add_items", "add_reference", "keep_image", "keep_screenshot"}
 PROOFS = {"Adults", "age_gate.Adults"}
 
 
