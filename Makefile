@@ -28,6 +28,9 @@ setup: $(VENV)/.ready
 demo: setup
 	@$(BIN)/counterproof scan --age adults resources/demo || test $$? -eq 1
 	@echo
+	@echo "And one of them again, beside the photo that it was made from:"
+	@$(BIN)/counterproof scan --age adults --quiet --references resources/demo/10-photo-source.jpg resources/demo/11-photo-edited.jpg
+	@echo
 	@echo "To open the window:  $(BIN)/counterproof window resources/demo"
 
 window: setup

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from desktop import words
 from detectors.errors import CounterproofError
+from detectors.verdict import Band
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -113,9 +114,13 @@ def plain(text: str) -> str:
 
 
 def verdict(item: Item) -> str:
-    """The verdict with its likelihood: `Likely synthetic, about 9 in 10`."""
+    """The verdict with its likelihood: `Likely synthetic, about 9 in 10`.
+
+    “Can't tell” stands alone: in one line with a likelihood it would seem to take itself back.
+    """
     key = item.verdict or words.NOT_CHECKED
-    likelihood = "" if item.p_synthetic is None else words.likelihood(key, item.p_synthetic)
+    told = item.p_synthetic is not None and key != Band.INCONCLUSIVE
+    likelihood = words.likelihood(key, item.p_synthetic) if told else ""
     return ", ".join(filter(None, (words.VERDICTS[key], likelihood)))
 
 

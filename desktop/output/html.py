@@ -17,7 +17,7 @@ from desktop import words
 from desktop.output import page
 from desktop.output.writer import Tally, cannot_write, check_replaceable
 from desktop.words import MAP_COLOUR, MAP_OPACITY
-from detectors import __version__
+from detectors import __version__, wording
 from detectors.finding import CHECKS, Overlay, Profile, Role
 from detectors.report import Report
 from detectors.verdict import Bands
@@ -326,6 +326,8 @@ def bottom(tally: Tally, points: Points) -> str:
         f"<h3>{words.CHECKS[check]}</h3><ul>{''.join(f'<li>{_text(line)}</li>' for line in rates(own))}</ul>"
         for check, own in points.items()
     )
+    if "matched_source" in tally.verdicts:
+        trust += f"<h3>Comparison with your own photos</h3><p>{wording.SOURCE_MEASURED} {wording.SOURCE_LIMIT}</p>"
     only_drawn = (
         f"<noscript><p>Only the first {page.DRAWN} files are shown without scripts.</p></noscript>"
         if tally.total > page.DRAWN

@@ -72,10 +72,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def scan_may_start(args: argparse.Namespace) -> bool:
     """Settle the question for a verb that keeps no picture (`scan`, `group`, `match`), before any file is opened.
 
-    At a terminal it is asked unless `--age` was given; without one nobody is there to ask, and the run goes on. Says
-    where to turn when it may not. Raises KeyboardInterrupt when the person leaves without an answer.
+    At a terminal it is asked unless `--age` was given. In a pipeline the run goes on: a script that inherits somebody's
+    terminal would wait for ever. Says where to turn when it may not. Raises KeyboardInterrupt when the person leaves
+    without an answer.
     """
-    if args.age is None and not _somebody_there():
+    if args.age is None and not at_terminal():
         return True
     answer = Answer(args.age) if args.age else ask()
     if not may_open(answer):
@@ -105,7 +106,7 @@ def at_terminal() -> bool:
 
 
 def _somebody_there() -> bool:
-    """Whether the question can be asked: also where a list comes in by standard input, or the messages go to a file."""
+    """Whether it can be asked of who keeps pictures: also where a list comes in by standard input."""
     if at_terminal():
         return True
     if not any(map(os.isatty, (0, 1, 2))):

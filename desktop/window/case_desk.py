@@ -510,8 +510,15 @@ class CaseDesk(QObject):
     def _opened(self, form: Unlock, notices: Sequence[str]) -> None:
         _accept(form)
         self.reload()
-        if notices:
-            self.say("\n\n".join(notices))
+        said = list(notices)
+        if form.by_code.isChecked():
+            said.append(
+                translate(
+                    "case", "To choose a new passphrase: File > Change passphrase. It takes the recovery code too."
+                )
+            )
+        if said:
+            self.say("\n\n".join(said))
 
     def _show_code(self, code: str, then: Callable[[], None] | None = None) -> None:
         dialog = RecoveryCode(self._window, code)

@@ -1093,6 +1093,9 @@ def test_a_real_casebook_from_new_to_reopened(
     form2.word.setText(recovery.lower())
     form2.save.click()
     qtbot.waitUntil(lambda: window.cases.is_open and window.case.contents is not None, timeout=20_000)
+    advice = wait_for_long(window, QMessageBox, qtbot)
+    assert "new passphrase" in advice.text()
+    advice.close()
     choose(window, 0, qtbot)
     said = window.case.pane.words.toPlainText()
     for what in ("https://example.org/1", "added by", "viewed by", "revealed by"):
