@@ -30,6 +30,8 @@ _SALT_BYTES = 10
 _CHECK_BYTES = 4
 _LANES = 4
 _LEAST_LOG2_KIB = 10
+# 1 GiB. We choose an eighth of it; a header that was made to fill somebody's memory could ask for 32.
+_MOST_LOG2_KIB = 20
 # Crockford's base32: no I, L, O or U, which are misread; the first three are accepted for 1, 1 and 0.
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD = str.maketrans("ILO", "110", " -\t\r\n")
@@ -146,6 +148,8 @@ def check_header(header: bytes) -> None:
     version, sealed = header[:1], header[:-2]
     if len(header) == HEADER_BYTES and _crc(sealed) == header[-2:]:
         if version[0] == _VERSION:
+            if Cost.from_byte(header[1]).log2_kib > _MOST_LOG2_KIB:
+                raise damaged("opening it would take more memory than any casebook does")
             return
         raise CasebookError(
             "casebook_newer",

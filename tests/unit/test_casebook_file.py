@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import functools
 import os
@@ -885,3 +886,13 @@ def test_journals_that_were_set_aside_are_named(path: Path) -> None:
     database.journal_path(path).write_bytes(b"no journal" * 100)
     with opened(path) as casebook:
         assert casebook.set_aside() == [path.name + "-damaged-journal-1"]
+
+
+def test_a_header_that_asks_for_all_memory_is_refused() -> None:
+    for log2_kib, refused in ((20, False), (21, True), (25, True)):
+        start = bytes((1, keys.Cost(log2_kib, 3).to_byte())) + bytes(12)
+        header = start + binascii.crc_hqx(start, 0xFFFF).to_bytes(2, "big")
+        if refused:
+            assert code_of(lambda header=header: keys.check_header(header)) == "casebook_damaged"
+        else:
+            keys.check_header(header)
