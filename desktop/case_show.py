@@ -170,7 +170,7 @@ def item_lines(item: Item, fingerprints: bool = False) -> Iterator[str]:
         yield f"  SHA-256 {item.hashes.sha256}"
         yield f"  MD5 {item.hashes.md5}"
         if item.hashes.pdq:
-            low = "" if item.views else ", too low to find copies by"
+            low = "" if item.views else ", too low to find edited copies by"
             yield f"  PDQ {item.hashes.pdq} (quality {item.hashes.pdq_quality} of 100{low})"
         elif item.hashes.note:
             yield f"  no PDQ: {plain(item.hashes.note)}"
