@@ -620,8 +620,21 @@ class AnswerForm(CaseForm):
         return lambda book: book.add_answer(request_id, outcome, text, at=at, state=state)
 
 
-class DeleteItem(CaseForm):
-    """Asks once, and says what goes and what remains."""
+class _Deletion(CaseForm):
+    """Asks once, and says what goes and what remains. Enter does not delete."""
+
+    def __init__(self, parent: QWidget, title: str, text: str) -> None:
+        super().__init__(parent, title, text, translate("delete", "&Delete it"))
+        self.save.setDefault(False)
+        self.save.setAutoDefault(False)
+        cancel = self.buttons.button(QDialogButtonBox.StandardButton.Cancel)
+        cancel.setDefault(True)
+        cancel.setFocus()
+        fit(self, self.body, 500)
+
+
+class DeleteItem(_Deletion):
+    """Deletes an item with all that is about it alone."""
 
     def __init__(self, parent: QWidget, item: Item) -> None:
         text = translate(
@@ -631,22 +644,16 @@ class DeleteItem(CaseForm):
             "What remains: that an item was deleted, when and by whom, in the custody log, without its fingerprints or "
             "its name. Requests that were about it stay, without it. Older backups still hold it.",
         ).format(name=case_view.item_name(item))
-        super().__init__(parent, translate("delete", "Delete item"), text, translate("delete", "&Delete it"))
+        super().__init__(parent, translate("delete", "Delete item"), text)
         self._item = item
-        self.save.setDefault(False)
-        self.save.setAutoDefault(False)
-        cancel = self.buttons.button(QDialogButtonBox.StandardButton.Cancel)
-        cancel.setDefault(True)
-        cancel.setFocus()
-        fit(self, self.body, 500)
 
     def job(self) -> Job:
         item_id = self._item.id
         return lambda book: book.delete_item(item_id)
 
 
-class DeleteSighting(CaseForm):
-    """Asks once, and says what goes and what remains."""
+class DeleteSighting(_Deletion):
+    """Deletes one sighting, and leaves its item."""
 
     def __init__(self, parent: QWidget, sighting: Sighting) -> None:
         text = translate(
@@ -655,14 +662,8 @@ class DeleteSighting(CaseForm):
             "What remains: that a sighting was deleted, when and by whom, in the custody log. The item that was seen "
             "there stays, and so do requests about it. Older backups still hold the sighting.",
         ).format(name=case_view.sighting_line(sighting))
-        super().__init__(parent, translate("delete", "Delete sighting"), text, translate("delete", "&Delete it"))
+        super().__init__(parent, translate("delete", "Delete sighting"), text)
         self._sighting = sighting
-        self.save.setDefault(False)
-        self.save.setAutoDefault(False)
-        cancel = self.buttons.button(QDialogButtonBox.StandardButton.Cancel)
-        cancel.setDefault(True)
-        cancel.setFocus()
-        fit(self, self.body, 500)
 
     def job(self) -> Job:
         sighting_id = self._sighting.id
