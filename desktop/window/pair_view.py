@@ -6,12 +6,10 @@ Everything that a person decides here can be decided from the words and the numb
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
-    QFocusEvent,
-    QHideEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -40,6 +38,7 @@ from desktop.window import look_alikes
 from desktop.window.dialogs import plain
 from desktop.window.look_alikes import LookAlikes, Pair, Picture
 from desktop.window.picture_view import SMALL, VEIL_OPACITY, fit, image_of, veil
+from desktop.window.press_and_hold import PressAndHold
 from desktop.window.reveal import Pixels, Request, Reveal, Stage
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
@@ -49,7 +48,7 @@ STEPS = 100
 STEP = 5
 
 
-class PairPictures(QWidget):
+class PairPictures(PressAndHold):
     """The pair: the first above the second, and beside them both in one place, split where the slider is.
 
     `wanted` carries a Request and the longest side in pixels; `moved` the slider's new place, 0..100.
@@ -121,55 +120,16 @@ class PairPictures(QWidget):
                 self._clear[side] = None
                 self.update()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._begin()
-        else:
-            super().mousePressEvent(event)
-
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         place = self._places()[2]
         if self.held and place.contains(event.position()):
             self._move_to(round((event.position().x() - place.left()) / place.width() * STEPS))
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._end()
-        else:
-            super().mouseReleaseEvent(event)
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space:
-            if not event.isAutoRepeat():
-                self._begin()
-            return
         if event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
             self._move_to(self.split + (STEP if event.key() == Qt.Key.Key_Right else -STEP))
             return
-        if event.key() == Qt.Key.Key_Escape:
-            self._end()
         super().keyPressEvent(event)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space:
-            if not event.isAutoRepeat():
-                self._end()
-            return
-        super().keyReleaseEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        self._end()
-        super().focusOutEvent(event)
-        self.update()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        self._end()
-        super().hideEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.WindowDeactivate:
-            self._end()
-        return super().event(event)
 
     def _pictures(self) -> tuple[Picture | None, Picture | None]:
         return (None, None) if self._pair is None else (self._pair.a, self._pair.b)

@@ -12,11 +12,7 @@ from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
-    QFocusEvent,
-    QHideEvent,
     QImage,
-    QKeyEvent,
-    QMouseEvent,
     QPainter,
     QPaintEvent,
     QPalette,
@@ -24,6 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from desktop.window.press_and_hold import PressAndHold
 from desktop.window.reveal import Pixels, Request, Reveal, Source, Stage
 from desktop.window.words import translate
 from desktop.words import MAP_COLOUR, MAP_OPACITY
@@ -39,7 +36,7 @@ VEIL_OPACITY = 0.7
 HATCH = 22
 
 
-class PictureView(QWidget):
+class PictureView(PressAndHold):
     """The small blurred picture. `wanted` carries a Request and the longest side in pixels."""
 
     wanted = Signal(object, int)
@@ -106,48 +103,6 @@ class PictureView(QWidget):
         if self.reveal.failed(request, error.message):
             self._drop_clear()
             self.update()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._begin()
-        else:
-            super().mousePressEvent(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._end()
-        else:
-            super().mouseReleaseEvent(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space:
-            if not event.isAutoRepeat():
-                self._begin()
-            return
-        if event.key() == Qt.Key.Key_Escape:
-            self._end()
-        super().keyPressEvent(event)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space:
-            if not event.isAutoRepeat():
-                self._end()
-            return
-        super().keyReleaseEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        self._end()
-        super().focusOutEvent(event)
-        self.update()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        self._end()
-        super().hideEvent(event)
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.WindowDeactivate:
-            self._end()
-        return super().event(event)
 
     def _begin(self) -> None:
         if self.hidden_altogether:
