@@ -39,6 +39,11 @@ _SIDE_FILES = ("-wal", "-journal", "-shm")
 _BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _TOOBIG, _NOTADB = 5, 6, 8, 10, 11, 13, 14, 18, 26
 
 
+def beside(path: Path) -> Path:
+    """Where a new file is written before it takes the place of `path`: the same folder, so that it can."""
+    return path.with_name(path.name + UNFINISHED)
+
+
 def connect(path: Path, key: Key, unreadable: Callable[[], None] | None = None) -> Database:
     """Open the file for this process alone, with every protection on. Raises sqlcipher3 errors: use `guarded`.
 

@@ -160,7 +160,7 @@ def test_each_change_leaves_its_rows(casebook: Casebook) -> None:
     reading |= {"answers", "requests", "due", "contacts", "references", "notes", "timeline", "log", "wrong_matches"}
     reading |= {"overview", "verify", "set_aside", "screenshot_thumbnail", "check_secret"}
     same = {"add_items", "create", "open", "open_with_code", "look", "close"}
-    public = {name for name in vars(Casebook) if not name.startswith("_")}
+    public = {name for name in dir(Casebook) if not name.startswith("_")}
     assert tried == public - reading - same
 
 
