@@ -39,7 +39,10 @@ FIELD_VALUES = (
     "none",
 )
 
-_EU = frozenset("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
+_EU = frozenset({
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
+    "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+})  # fmt: skip
 _GROUPS = {"EU": _EU, "EEA": _EU | {"IS", "LI", "NO"}}
 
 _ADDRESSED_TO = ("platform", "regulator", "police", "court", "controller", "support")
@@ -207,9 +210,9 @@ class Law:
         if self.status == "not_confirmed":
             found.append(f"It is not confirmed that this law is in force: {CHECK}.")
         found += _not_in_source(self.unchecked, _LAW_PARTS)
-        if self.deadline and _worse(self.deadline.confidence, own):
+        if self.deadline and "deadline" not in self.unchecked and _worse(self.deadline.confidence, own):
             found.append(_part(f"The time limit is {self.deadline.words}.", self.deadline.confidence))
-        return (*found, *(_part(e.says, e.confidence) for e in self.elements if _worse(e.confidence, own)))
+        return (*found, *_of_elements(self.elements, own, self.unchecked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +268,8 @@ class Channel:
     def doubts(self) -> tuple[str, ...]:
         """What a person should check before she relies on it, a sentence each; empty when all was verified."""
         read = _not_read(self.confidence, self.verified_on, "on the platform’s own pages", "this way to report")
-        parts = (_part(e.says, e.confidence) for e in self.elements if e.says and _worse(e.confidence, self.confidence))
-        return (*read, *_not_in_source(self.unchecked, _CHANNEL_PARTS), *parts)
+        missing = _not_in_source(self.unchecked, _CHANNEL_PARTS)
+        return (*read, *missing, *_of_elements(self.elements, self.confidence, self.unchecked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,7 +418,7 @@ def parse_law(id: str, values: Mapping[str, Any], added_on: datetime.date | None
     """A law from TOML values. Raises ValueError with the reason in plain words."""
     t = _Table(values, "")
     provenance = t.provenance(_LAW_PARTS)
-    own: Confidence = provenance["confidence"]
+    sure = _sureness(provenance)
     law = Law(
         id=_id(id),
         name=t.text("name", needed=True),
@@ -434,9 +437,9 @@ def parse_law(id: str, values: Mapping[str, Any], added_on: datetime.date | None
         says=t.text("says", needed=True),
         gloss=t.gloss("gloss"),
         warnings=t.texts("warnings"),
-        deadline=t.deadline("deadline", own),
-        elements=t.elements("element", own, in_law=True),
-        costs=t.costs("cost", own),
+        deadline=t.deadline("deadline", sure("deadline")),
+        elements=t.elements("element", sure("elements"), in_law=True),
+        costs=t.costs("cost", sure("costs")),
         next=tuple(
             Next(n.word("after", _AFTER), n.id("platform"), n.text("says", needed=True)) for n in t.tables("next")
         ),
@@ -487,7 +490,7 @@ def parse_platform(id: str, values: Mapping[str, Any], added_on: datetime.date |
 def _channel(t: _Table) -> Channel:
     kind = t.word("kind", _CHANNEL_KIND)
     provenance = t.provenance(_CHANNEL_PARTS)
-    own: Confidence = provenance["confidence"]
+    sure = _sureness(provenance)
     channel = Channel(
         id=t.id("id"),
         name=t.text("name", needed=True),
@@ -499,11 +502,11 @@ def _channel(t: _Table) -> Channel:
         account=t.word("account", _YES_NO, "unknown"),
         who=t.words("who", ROLES, needed=True),
         laws=t.ids("laws"),
-        elements=t.elements("elements", own, in_law=False),
+        elements=t.elements("elements", sure("elements"), in_law=False),
         batch=t.word("batch", _BATCH),
         batch_max=t.number("batch_max"),
         deadline_hours=t.number("deadline_hours"),
-        costs=t.costs("costs", own),
+        costs=t.costs("costs", sure("costs")),
         says=t.text("says"),
         fields=tuple(
             FormField(f.text("label", needed=True), f.id("value"), f.text("choose"), f.number("max"), f.text("note"))
@@ -693,6 +696,11 @@ class _Table:
         )
 
 
+def _sureness(provenance: Mapping[str, Any]) -> Callable[[str], Confidence]:
+    """How sure a part is that does not say so itself: as the whole, and not at all where the source does not hold it."""
+    return lambda part: Confidence.UNVERIFIED if part in provenance["unchecked"] else provenance["confidence"]
+
+
 def _id(id: str) -> str:
     if not _ID.fullmatch(id):
         raise ValueError("the name of the file must be lower-case letters, digits and _")
@@ -769,7 +777,19 @@ def _not_read(confidence: Confidence, verified_on: datetime.date | None, where: 
 
 
 def _not_in_source(unchecked: Iterable[str], parts: Mapping[str, str]) -> list[str]:
-    return [f"The source does not say {parts[key]}: {CHECK}." for key in unchecked]
+    named = [parts[key] for key in unchecked]
+    return [f"The source does not hold {_list(named)}: {CHECK}."] if named else []
+
+
+def _of_elements(elements: Iterable[NeededElement], own: Confidence, unchecked: tuple[str, ...]) -> list[str]:
+    """A sentence for each element that is less sure than what it belongs to; none where all of them are unchecked."""
+    if "elements" in unchecked:
+        return []
+    return [_part(e.says or f"Asked for: {e.id}.", e.confidence) for e in elements if _worse(e.confidence, own)]
+
+
+def _list(parts: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def _part(says: str, confidence: Confidence) -> str:
