@@ -31,11 +31,11 @@ class CsvWriter:
         if path != "-":
             check_replaceable(path, MARKS)
         self._file = LineFile(path)
-        self._file.write((b"" if path == "-" else BOM) + _line(COLUMNS))
+        self._file.write((b"" if path == "-" else BOM) + line(COLUMNS))
 
     def write(self, record: Mapping[str, Any], report: Report | None) -> None:  # noqa: ARG002 - the record is enough
         """One row."""
-        self._file.write(_line(row(record)))
+        self._file.write(line(row(record)))
 
     def finish(self, tally: Tally) -> None:  # noqa: ARG002 - a summary row would spoil sorting
         """Close the file."""
@@ -59,10 +59,10 @@ def row(record: Mapping[str, Any]) -> tuple[str, ...]:
         failed, " ".join(record["reasons"]),
         error.get("code"), error.get("message"), error.get("remedy"),
     )  # fmt: skip
-    return tuple(_cell(c) for c in cells)
+    return tuple(cell(c) for c in cells)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """One cell: on one line, without hidden characters, and never read as a formula."""
     if value is None:
         return ""
@@ -70,7 +70,8 @@ def _cell(value: Any) -> str:
     return "'" + text if str(value).startswith(_FORMULA) or text.startswith(_FORMULA) else text
 
 
-def _line(cells: tuple[str, ...]) -> bytes:
+def line(cells: tuple[str, ...]) -> bytes:
+    """One row of cells that are safe already, as CSV with the line end of RFC 4180."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerow(cells)
     return out.getvalue().encode("utf-8")
