@@ -1,8 +1,8 @@
 """Kill -9 a process that works on a casebook, at random moments, and check each time that nothing acknowledged is lost.
 
-A child imports items with pictures, writes notes, changes the passphrase, makes backups and deletes items, in random
-order, and prints a line after each call has returned. The parent kills it after a random wait, opens the casebook with
-the passphrase that was acknowledged or the one that was being set, and compares.
+A child imports items with pictures, writes notes, saves forms, records packets, changes the passphrase, makes backups
+and deletes items, in random order, and prints a line after each call has returned. The parent kills it after a random
+wait, opens the casebook with the passphrase that was acknowledged or the one that was being set, and compares.
 
     python -m tests.casebook_kill --kills 200 --seed 1
 """
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # As cheap as the format allows: what is tested here is not the passphrase.
 CHEAP = Cost(10, 1)
 # How often each is done: the longer one takes, the more kills meet it, so that these come out nearer to even.
-OPERATIONS = {"import": 8, "note": 8, "passphrase": 1, "backup": 1, "delete": 6}
+OPERATIONS = {"import": 8, "note": 8, "passphrase": 1, "backup": 1, "delete": 6, "form": 8, "packet": 4}
 _IMAGE_BYTES = 200_000
 
 
@@ -51,6 +51,11 @@ def image_of(number: int) -> bytes:
     return random.Random(number).randbytes(_IMAGE_BYTES)
 
 
+def form_of(number: int) -> str:
+    """The form of a request, as far as a casebook can tell."""
+    return json.dumps({"schema": "counterproof.request/1", "texts": {"reason": f"form {number}"}})
+
+
 def say(*words: object) -> None:
     """One line to the parent, in one write: it is there whole or not at all."""
     os.write(1, (json.dumps(words) + "\n").encode())
@@ -61,6 +66,7 @@ def work(path: Path, passphrase: str, seed: int) -> None:
     rng = random.Random(seed)
     casebook = Casebook.open(path, passphrase, "child")
     items = [item.id for item in casebook.items()]
+    forms = [form.request_id for form in casebook.packet_forms()]
     say("ready")
     for step in range(10_000):
         operation = rng.choices(list(OPERATIONS), list(OPERATIONS.values()))[0]
@@ -84,6 +90,19 @@ def work(path: Path, passphrase: str, seed: int) -> None:
             say("begin", operation, to.name)
             casebook.backup(to)
             say("done", operation, to.name)
+        elif operation == "form":
+            say("begin", operation, number)
+            if len(forms) < 3:
+                request_id = casebook.new_packet(1, form_of(number)).id
+                forms.append(request_id)
+            else:
+                request_id = casebook.save_packet_form(rng.choice(forms), form_of(number)).request_id
+            say("done", operation, request_id, number)
+        elif operation == "packet":
+            if forms:
+                say("begin", operation, number)
+                packet = casebook.packet_built(rng.choice(forms), f"request-{number}", "ab" * 32)
+                say("done", operation, packet.id, number)
         elif len(items) > 2:
             gone = items.pop(rng.randrange(len(items)))
             say("begin", operation, gone)
@@ -93,11 +112,14 @@ def work(path: Path, passphrase: str, seed: int) -> None:
 
 @dataclass
 class Expected:
-    """What has been acknowledged: live items and notes by id with their number, deleted items, the passphrase."""
+    """What has been acknowledged: live items, notes, forms and packets by id with their number, deleted items, the
+    passphrase."""
 
     passphrase: str
     items: dict[int, int] = field(default_factory=dict)
     notes: dict[int, int] = field(default_factory=dict)
+    forms: dict[int, int] = field(default_factory=dict)
+    packets: dict[int, int] = field(default_factory=dict)
     deleted: set[int] = field(default_factory=set)
     backups: list[tuple[str, str]] = field(default_factory=list)
 
@@ -115,6 +137,8 @@ def follow(expected: Expected, lines: list[list[str | int]]) -> list[str | int] 
                 expected.items[int(what)] = int(line[3])
             elif operation == "note":
                 expected.notes[int(what)] = int(line[3])
+            elif operation in ("form", "packet"):
+                (expected.forms if operation == "form" else expected.packets)[int(what)] = int(line[3])
             elif operation == "passphrase":
                 expected.passphrase = str(what)
             elif operation == "backup":
@@ -158,6 +182,16 @@ def check(path: Path, expected: Expected, under_way: list[str | int] | None) -> 
         if missing := [n for n, number in expected.notes.items() if notes.get(n) != f"note {number}"]:
             return f"notes {missing} are missing"
         expected.notes.update({n: int(text.split()[1]) for n, text in notes.items()})
+        found = {form.request_id: form.form for form in casebook.packet_forms()}
+        unsure = int(under_way[1]) if under_way and under_way[0] == "form" else None
+        for request_id, number in expected.forms.items():
+            if found.get(request_id) not in {form_of(number), form_of(unsure or number)}:
+                return f"the form of request {request_id} is missing or older"
+        expected.forms = {n: int(json.loads(text)["texts"]["reason"].split()[1]) for n, text in found.items()}
+        packets = {packet.id: packet.name for packet in casebook.packets()}
+        if lost := [n for n, number in expected.packets.items() if packets.get(n) != f"request-{number}"]:
+            return f"packets {lost} are missing"
+        expected.packets = {n: int(name.split("-")[1]) for n, name in packets.items()}
     for name, passphrase in expected.backups:
         with Casebook.open(path.with_name(name), passphrase, "parent") as backup:
             if backup.notices or not backup.verify().ok:

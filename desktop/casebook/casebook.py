@@ -1,6 +1,6 @@
 """Casebook: an encrypted record of what happened. Every change is durable before its call returns, and is logged.
 
-The file is in `store`, the records in `people`, `items` and `requests`; here is what goes across them.
+The file is in `store`, the records in `people`, `items`, `requests` and `packets`; here is what goes across them.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from desktop.casebook import custody, database, tables
 from desktop.casebook.changes import condition
 from desktop.casebook.custody import Entry
 from desktop.casebook.items import Items
+from desktop.casebook.packets import Packets
 from desktop.casebook.people import People
-from desktop.casebook.records import Event, LogRow, Overview
-from desktop.casebook.requests import Requests
+from desktop.casebook.records import Event, LogRow, Overview, Request
 from desktop.casebook.values import moment, now
 
 SCHEMA = "counterproof.casebook/1"
 
 
-class Casebook(Items, Requests, People):
+class Casebook(Items, Packets, People):
     """One open casebook. Use it as a context manager, or call `close`.
 
     `path` is its file, `actor` who is at work (recorded in the log with everything done), `notices` are plain
@@ -48,6 +48,8 @@ class Casebook(Items, Requests, People):
                     for row in tables.rows(db, "answer", request_id=r.id):
                         text = ": ".join(filter(None, (row["outcome"], row["text"])))
                         events.append(Event(row["at"], "answer", text, row["id"]))
+                    for row in tables.rows(db, "packet", request_id=r.id):
+                        events.append(Event(row["built_at"], "packet", row["name"], row["id"]))
             events += [Event(n["at"], "note", n["text"], n["id"]) for n in tables.rows(db, "note", item_id=item_id)]
             for seq, at, actor, action in db.execute(
                 "SELECT seq, at, actor, action FROM log WHERE subject = ? ORDER BY seq", [f"item {item_id}"]
@@ -102,10 +104,7 @@ class Casebook(Items, Requests, People):
                 "consents": [asdict(r) for r in self.consents(incident.id)],
                 "items": [asdict(r) for r in self.items(incident.id)],
                 "sightings": [asdict(r) for r in self.sightings(incident.id)],
-                "requests": [
-                    {**asdict(r), "answers": [asdict(a) for a in self.answers(r.id)]}
-                    for r in self.requests(incident.id)
-                ],
+                "requests": [self._exported_request(r) for r in self.requests(incident.id)],
                 "contacts": [asdict(r) for r in self.contacts(incident.id)],
                 "references": [asdict(r) for r in self.references(incident.id)],
                 "notes": [asdict(r) for r in self.notes(incident.id)],
@@ -117,6 +116,16 @@ class Casebook(Items, Requests, People):
         if incident_id is None:
             out["log"] = [asdict(row) for row in self.log()]
         return out
+
+    def _exported_request(self, request: Request) -> dict[str, Any]:
+        with self._reading() as db:
+            form = next(iter(tables.forms(db, "form.request_id = ?", [request.id])), None)
+        return {
+            **asdict(request),
+            "answers": [asdict(a) for a in self.answers(request.id)],
+            "packets": [asdict(p) for p in self.packets(request.id)],
+            "form": None if form is None else {**asdict(form), "form": json.loads(form.form)},
+        }
 
     def overview(self, incident_id: int | None = None) -> Overview:
         """Counts of what is in the casebook, or in one incident."""

@@ -223,7 +223,8 @@ def _meta(db: Database, name: str) -> bytes:
     return bytes(found[0])
 
 
-def _private_key(db: Database) -> Ed25519PrivateKey:
+def private_key(db: Database) -> Ed25519PrivateKey:
+    """The casebook's signing key. Raises casebook_damaged."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     try:
@@ -242,7 +243,7 @@ def _check_keys(db: Database) -> str:
 
 def _genesis(db: Database) -> bytes:
     """What stands for the digest before the first row: the casebook and its public key, so that neither is swapped."""
-    public = _private_key(db).public_key().public_bytes_raw()
+    public = private_key(db).public_key().public_bytes_raw()
     return hashlib.sha256(b"counterproof custody log" + _meta(db, "casebook_id") + public).digest()
 
 
@@ -251,7 +252,7 @@ def _statement(db: Database, count: int, digest: bytes) -> bytes:
 
 
 def _sign(db: Database, count: int, digest: bytes) -> None:
-    signature = _private_key(db).sign(_statement(db, count, digest))
+    signature = private_key(db).sign(_statement(db, count, digest))
     db.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?)", (count, digest, signature))
 
 
@@ -259,7 +260,7 @@ def _signed(db: Database, count: int, digest: bytes, signature: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
 
     try:
-        _private_key(db).public_key().verify(signature, _statement(db, count, digest))
+        private_key(db).public_key().verify(signature, _statement(db, count, digest))
     except (InvalidSignature, OverflowError):
         return False
     return True

@@ -21,6 +21,7 @@ from desktop.casebook.changes import (
     whole_sightings,
 )
 from desktop.casebook.custody import Entry
+from desktop.casebook.packets import forget_in_forms, forget_sighting_in_forms
 from desktop.casebook.records import CasebookError, Item, NewItem, Sighting
 from desktop.casebook.store import Store
 from desktop.casebook.values import moment, now, time_text, zone_name
@@ -145,24 +146,24 @@ class Items(Store):
     def delete_item(self, item_id: int) -> None:
         """Delete an item with its image, notes, sightings and screenshots, and what the log said of them.
 
-        The fact of deletion remains, and the log still verifies. Requests stay, without the item.
+        The fact of deletion remains, and the log still verifies. Requests and their forms stay, without the item.
         """
         with self._changing() as (db, entries):
             tables.one(db, "item", item_id)
-            sightings = [row["id"] for row in tables.rows(db, "sighting", item_id=item_id)]
-            entries += delete_records(
-                db, [("item", item_id), *parts_of(db, "item", item_id), *whole_sightings(db, sightings)]
-            )
+            entries += forget_in_forms(db, item_id)
+            sightings = whole_sightings(db, [row["id"] for row in tables.rows(db, "sighting", item_id=item_id)])
+            entries += delete_records(db, [("item", item_id), *parts_of(db, "item", item_id), *sightings])
         with self._reading() as db:
             self._fold(db)  # or the file itself would hold the item until it is closed
 
     def mark_maybe_minor(self, item_id: int) -> None:
         """Someone in the picture may be under 18: delete the item as `delete_item` does, but keep of its sightings
         URL, platform, handle and time, as text, marked `maybe_minor`. So with each item, in any incident, whose file
-        has the same bytes: it is the same picture."""
+        has the same bytes: it is the same picture. The forms of requests about it are deleted whole."""
         with self._changing() as (db, entries):
             sha256 = sha256_of(db, item_id)
             for row in [{"id": item_id}] if sha256 is None else tables.rows(db, "item", sha256=sha256):
+                entries += forget_in_forms(db, row["id"], whole=True)
                 entries += only_text_left(db, row["id"])
         with self._reading() as db:
             self._fold(db)
@@ -253,6 +254,7 @@ class Items(Store):
         """Delete a sighting with its notes and screenshot, and what the log said of them."""
         with self._changing() as (db, entries):
             tables.one(db, "sighting", sighting_id)
+            forget_sighting_in_forms(db, sighting_id)
             entries += delete_records(db, whole_sightings(db, [sighting_id]))
         with self._reading() as db:
             self._fold(db)

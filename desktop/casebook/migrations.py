@@ -145,15 +145,40 @@ CREATE TABLE head (
 """
 
 
+# What requests are made from, and the packets that were made. Only these are sealed: `packets` says why.
+_SECOND = """
+CREATE TABLE form (
+    request_id INTEGER PRIMARY KEY REFERENCES request ON DELETE CASCADE,
+    form TEXT NOT NULL, step TEXT NOT NULL, updated_at TEXT NOT NULL,
+    follows INTEGER REFERENCES request ON DELETE SET NULL
+) STRICT;
+CREATE INDEX form_follows ON form (follows);
+
+CREATE TABLE packet (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id INTEGER NOT NULL REFERENCES request ON DELETE CASCADE,
+    name TEXT NOT NULL, sha256 TEXT NOT NULL, head TEXT NOT NULL,
+    law TEXT NOT NULL, platform TEXT NOT NULL, channel TEXT NOT NULL,
+    built_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX packet_request ON packet (request_id);
+"""
+
+
 def _first(db: Database) -> None:
     for statement in _statements(_FIRST):
+        db.execute(statement)
+
+
+def _second(db: Database) -> None:
+    for statement in _statements(_SECOND):
         db.execute(statement)
 
 
 _LAYOUT = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
 
 # Step n takes a casebook from layout n to n + 1.
-STEPS: tuple[Callable[[Database], None], ...] = (_first,)
+STEPS: tuple[Callable[[Database], None], ...] = (_first, _second)
 
 
 def migrate(db: Database, steps: tuple[Callable[[Database], None], ...] = STEPS) -> None:
@@ -171,9 +196,9 @@ def migrate(db: Database, steps: tuple[Callable[[Database], None], ...] = STEPS)
             db.execute(f"PRAGMA user_version = {number + 1}")
 
 
-def is_newest(db: Database) -> bool:
-    """Whether a casebook has the newest layout."""
-    return bool(db.execute("PRAGMA user_version").fetchone()[0] == len(STEPS))
+def is_known(db: Database) -> bool:
+    """Whether a casebook has a layout of this version or of an earlier one."""
+    return bool(0 < db.execute("PRAGMA user_version").fetchone()[0] <= len(STEPS))
 
 
 def check_layout(db: Database) -> list[str]:

@@ -104,6 +104,19 @@ class People(Store):
             entries.append(entry_added(db, "contact", new, incident=incident_id))
             return Contact(**tables.one(db, "contact", new))
 
+    def update_contact(
+        self,
+        contact_id: int,
+        *,
+        name: str | None = None,
+        role: str | None = None,
+        address: str | None = None,
+        note: str | None = None,
+    ) -> Contact:
+        """Change what is given and leave the rest. Raises no_such_record."""
+        given = {"name": name, "role": role, "address": address, "note": note}
+        return Contact(**self._update("contact", contact_id, given))
+
     def contacts(self, incident_id: int | None = None) -> list[Contact]:
         """Contacts of an incident, or all."""
         with self._reading() as db:
@@ -133,6 +146,12 @@ class People(Store):
             )
             entries.append(entry_added(db, "reference", new, sha256=hashes.sha256 if hashes else None))
             return tables.reference(tables.one(db, "reference", new))
+
+    def update_reference(
+        self, reference_id: int, *, label: str | None = None, taken_on: str | None = None
+    ) -> ReferencePhoto:
+        """Change what is given and leave the rest: what a photo is called, and when it was taken."""
+        return tables.reference(self._update("reference", reference_id, {"label": label, "taken_on": taken_on}))
 
     def references(self, incident_id: int | None = None) -> list[ReferencePhoto]:
         """Reference photos of an incident, or all."""

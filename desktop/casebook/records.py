@@ -153,6 +153,48 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet that was made from a request: its file's name and SHA-256 (hex), and never where it was put.
+
+    `head` is the head of the custody log that is printed in it; `law`, `platform` and `channel` are ids of the facts,
+    or empty.
+    """
+
+    id: int
+    request_id: int
+    name: str
+    sha256: str
+    head: str
+    law: str
+    platform: str
+    channel: str
+    built_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class PacketForm:
+    """What a request is made from, as far as it has come: `form` is a request as JSON, `step` where it was left.
+
+    `law`, `platform` and `channel` are what the form says of them, or empty. `follows` is the request that this one
+    goes on from (a complaint, or the same picture seen again) or None. `built_*` are of the packet that was made last,
+    or None.
+    """
+
+    request_id: int
+    incident_id: int
+    form: str
+    step: str
+    updated_at: str
+    follows: int | None
+    built_name: str | None
+    built_sha256: str | None
+    built_at: str | None
+    law: str
+    platform: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
     """Someone who helps or decides: a lawyer, a moderator, an officer. `address` is however they are reached."""
 
@@ -206,7 +248,7 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of an item's timeline. `kind` is sighting, request, answer, note or log; `id` is that record's."""
+    """One line of an item's timeline. `kind`: sighting, request, packet, answer, note or log; `id` is that record's."""
 
     at: str
     kind: str

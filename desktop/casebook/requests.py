@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from desktop.casebook import tables
 from desktop.casebook.changes import condition, entry_about, entry_added, entry_changed, same_incident
+from desktop.casebook.custody import Entry
 from desktop.casebook.records import AWAITING, Answer, Request, RequestState
 from desktop.casebook.store import Store
 from desktop.casebook.values import moment, now, time_text
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 
 class Requests(Store):
@@ -33,28 +37,16 @@ class Requests(Store):
     ) -> Request:
         """Record a request to a platform, an authority or a person."""
         with self._changing() as (db, entries):
-            tables.one(db, "incident", incident_id)
-            same_incident(db, incident_id, "item", item_ids)
-            same_incident(db, incident_id, "sighting", sighting_ids)
-            new = tables.insert(
-                db,
-                "request",
-                incident_id=incident_id,
-                recipient=recipient,
-                legal_basis=legal_basis,
-                channel=channel,
-                sent_at=time_text(sent_at) if sent_at else None,
-                reference=reference,
-                due_at=time_text(due_at) if due_at else None,
-                state=str(RequestState(state)),
-                created_at=now(),
-            )
-            for item_id in dict.fromkeys(item_ids):
-                tables.insert(db, "request_item", request_id=new, item_id=item_id)
-                entries.append(entry_about(db, "requested", item_id, request=new))
-            for sighting_id in dict.fromkeys(sighting_ids):
-                tables.insert(db, "request_sighting", request_id=new, sighting_id=sighting_id)
-            entries.append(entry_added(db, "request", new, items=list(item_ids), sightings=list(sighting_ids)))
+            columns = {
+                "recipient": recipient,
+                "legal_basis": legal_basis,
+                "channel": channel,
+                "sent_at": time_text(sent_at) if sent_at else None,
+                "reference": reference,
+                "due_at": time_text(due_at) if due_at else None,
+                "state": str(RequestState(state)),
+            }
+            new = insert_request(db, entries, incident_id, columns, item_ids, sighting_ids)
             return tables.requests(db, "id = ?", [new])[0]
 
     def request(self, request_id: int) -> Request:
@@ -67,25 +59,41 @@ class Requests(Store):
         self,
         request_id: int,
         *,
+        recipient: str | None = None,
+        legal_basis: str | None = None,
         channel: str | None = None,
         sent_at: str | None = None,
         reference: str | None = None,
         due_at: str | None = None,
         state: RequestState | None = None,
+        item_ids: Sequence[int] | None = None,
+        sighting_ids: Sequence[int] | None = None,
     ) -> Request:
-        """Change what is given and leave the rest; an empty `sent_at` or `due_at` clears it."""
-        given: dict[str, Any] = {"channel": channel, "reference": reference}
-        given["state"] = None if state is None else str(RequestState(state))
-        # An empty text clears a time: SQL's NULL, which `_update` would take for "not given".
+        """Change what is given and leave the rest; an empty `sent_at` or `due_at` clears it, an empty list of items or
+        sightings leaves none. Raises no_such_record, bad_record."""
+        given: dict[str, Any] = {
+            "recipient": recipient,
+            "legal_basis": legal_basis,
+            "channel": channel,
+            "reference": reference,
+            "state": None if state is None else str(RequestState(state)),
+        }
+        columns = {name: value for name, value in given.items() if value is not None}
         times = {"sent_at": sent_at, "due_at": due_at}
-        given |= {name: time_text(value) for name, value in times.items() if value}
-        with self._lock:
-            self._update("request", request_id, given)
-            if cleared := [name for name, value in times.items() if value == ""]:
-                with self._changing() as (db, entries):
-                    tables.update(db, "request", request_id, **dict.fromkeys(cleared))
-                    entries.append(entry_changed(db, "request", request_id, fields=cleared))
-            return self.request(request_id)
+        columns |= {name: time_text(value) if value else None for name, value in times.items() if value is not None}
+        about = {"item": item_ids, "sighting": sighting_ids}
+        with self._changing() as (db, entries):
+            incident_id = tables.one(db, "request", request_id)["incident_id"]
+            links = {kind: list(dict.fromkeys(ids)) for kind, ids in about.items() if ids is not None}
+            if columns:
+                tables.update(db, "request", request_id, **columns)
+            for kind, ids in links.items():
+                same_incident(db, incident_id, kind, ids)
+                _link(db, entries, request_id, kind, ids)
+            if columns or links:
+                details = {f"{kind}s": ids for kind, ids in links.items()}
+                entries.append(entry_changed(db, "request", request_id, fields=sorted(columns), **details))
+            return tables.requests(db, "id = ?", [request_id])[0]
 
     def add_answer(
         self,
@@ -122,3 +130,35 @@ class Requests(Store):
         limit = None if before is None else moment(time_text(before))
         waiting = [(moment(r.due_at), r) for r in self.requests() if r.due_at and r.state in AWAITING]
         return [r for at, r in sorted(waiting, key=lambda w: w[0]) if limit is None or at < limit]
+
+
+def insert_request(
+    db: Database,
+    entries: list[Entry],
+    incident_id: int,
+    columns: Mapping[str, Any],
+    item_ids: Sequence[int],
+    sighting_ids: Sequence[int],
+) -> int:
+    """A new request with what it is about, and its rows of the log; its id."""
+    tables.one(db, "incident", incident_id)
+    about = {"item": list(dict.fromkeys(item_ids)), "sighting": list(dict.fromkeys(sighting_ids))}
+    for kind, ids in about.items():
+        same_incident(db, incident_id, kind, ids)
+    new = tables.insert(db, "request", incident_id=incident_id, **columns, created_at=now())
+    for kind, ids in about.items():
+        _link(db, entries, new, kind, ids)
+    entries.append(entry_added(db, "request", new, items=about["item"], sightings=about["sighting"]))
+    return new
+
+
+def _link(db: Database, entries: list[Entry], request_id: int, kind: str, ids: Sequence[int]) -> None:
+    """Let a request be about these items or sightings and no others; each item that is new to it gets its row."""
+    before = {row[0] for row in db.execute(f"SELECT {kind}_id FROM request_{kind} WHERE request_id = ?", [request_id])}
+    for gone in before - set(ids):
+        db.execute(f"DELETE FROM request_{kind} WHERE request_id = ? AND {kind}_id = ?", [request_id, gone])
+    for one in ids:
+        if one not in before:
+            db.execute(f"INSERT INTO request_{kind} VALUES (?, ?)", [request_id, one])
+            if kind == "item":
+                entries.append(entry_about(db, "requested", one, request=request_id))

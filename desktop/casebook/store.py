@@ -7,6 +7,7 @@ thread at a time works on a casebook; a lock sees to it. Errors are CasebookErro
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -17,11 +18,12 @@ from typing import TYPE_CHECKING, Any, Self
 from desktop.casebook import custody, database, keys, tables
 from desktop.casebook.changes import entry_changed
 from desktop.casebook.custody import Entry
-from desktop.casebook.migrations import check_layout, is_newest, migrate
+from desktop.casebook.migrations import check_layout, is_known, migrate
 from desktop.casebook.records import CasebookError, Verification
 from desktop.casebook.values import now
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from sqlite_utils import Database
 
 # Files that this process has open, by device and number. To read one of them by another descriptor and close that would
@@ -47,6 +49,7 @@ class Store:
         self._database: Database | None = db
         self._identity = _identity(path)
         self._lock = threading.RLock()
+        self._edited: set[int] = set()  # the requests whose form was worked on since the casebook was opened
 
     @classmethod
     def create(cls, path: Path, passphrase: str, actor: str, *, _cost: keys.Cost | None = None) -> tuple[Self, str]:
@@ -281,6 +284,17 @@ class Store:
             self._key = key
             self._database = database.connect(self.path, key)
 
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The key that signs the head of the custody log, for the manifest of a packet (Ed25519, RFC 8032)."""
+        with self._reading() as db:
+            return custody.private_key(db)
+
+    def public_fingerprint(self) -> str:
+        """By which a packet's signature is known to be of this casebook: SHA-256 of the raw public key, in groups of
+        four hex digits."""
+        digest = hashlib.sha256(self.signing_key().public_key().public_bytes_raw()).hexdigest()
+        return " ".join(digest[at : at + 4] for at in range(0, len(digest), 4))
+
     def set_aside(self) -> list[str]:
         """Names of the journals that were set aside beside the casebook. They stay as they are, with what was deleted
         since, and under the key of then."""
@@ -400,7 +414,7 @@ def _sound(path: Path, key: keys.Key) -> tuple[Database | None, Path | None]:
             try:
                 with database.guarded():
                     held = not database.check_records(db)
-                    if held and is_newest(db):  # another layout is not ours to read
+                    if held and is_known(db):  # a newer layout is not ours to read
                         held = not custody.verify(db)[1] and not tables.check_seals(db)
             except BaseException as e:
                 if not (isinstance(e, CasebookError) and e.code == "casebook_damaged"):

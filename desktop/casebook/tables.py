@@ -14,6 +14,7 @@ from desktop.casebook import custody
 from desktop.casebook.records import (
     CasebookError,
     Item,
+    PacketForm,
     ReferencePhoto,
     Request,
     RequestState,
@@ -48,20 +49,21 @@ SEALED: Mapping[str, tuple[str, ...]] = {
     "contact": ("incident_id", "name", "role", "address", "note"),
     "reference": ("incident_id", "path", "label", "taken_on", *_HASHES),
     "note": ("incident_id", "item_id", "sighting_id", "request_id", "text", "at", "actor"),
+    "packet": ("request_id", "name", "sha256", "head", "law", "platform", "channel", "built_at"),
 }
 
 
 def insert(db: Database, table: str, **values: Any) -> int:
-    """Insert a row; the new id. Text that is not Unicode (from file names) is kept readable, with its bytes escaped."""
+    """Insert a row; the new id."""
     names = ", ".join(values)
     marks = ", ".join("?" * len(values))
-    return int(db.execute(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', _clean(values.values())).lastrowid or 0)
+    return int(db.execute(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', clean(values.values())).lastrowid or 0)
 
 
 def update(db: Database, table: str, row_id: int, **values: Any) -> None:
     """Replace columns of a row."""
     names = ", ".join(f"{name} = ?" for name in values)
-    db.execute(f'UPDATE "{table}" SET {names} WHERE id = ?', [*_clean(values.values()), row_id])
+    db.execute(f'UPDATE "{table}" SET {names} WHERE id = ?', [*clean(values.values()), row_id])
 
 
 def one(db: Database, table: str, row_id: int) -> dict[str, Any]:
@@ -88,7 +90,8 @@ def rows(db: Database, table: str, order: str = "id", **where: Any) -> list[dict
     return list(db.query(f'SELECT * FROM "{table}" WHERE {condition} ORDER BY {order}', list(held.values())))
 
 
-def _clean(values: Iterable[Any]) -> list[Any]:
+def clean(values: Iterable[Any]) -> list[Any]:
+    """Values to be stored; text that is not Unicode is kept readable, with its bytes escaped."""
     return [v.encode("utf-8", "backslashreplace").decode() if isinstance(v, str) else v for v in values]
 
 
@@ -110,25 +113,34 @@ def check_seals(db: Database) -> list[str]:
     """Compare every record with what the custody log says of it; what is wrong, in plain sentences."""
     sealed: dict[str, str] = {}
     links: set[_Link] = set()
+    about_requests: dict[tuple[str, str], set[_Link]] = {}
     gone: set[str] = set()  # for good: a number is never used again
     for action, subject, details in db.execute(
         "SELECT action, subject, details FROM log WHERE seq > 0 AND action IN"
-        " ('added', 'changed', 'deleted', 'marked as no match', 'marked as match') ORDER BY seq"
+        " ('added', 'packet built', 'changed', 'deleted', 'marked as no match', 'marked as match') ORDER BY seq"
     ):
         known = custody.known_details(details)
         if action == "deleted":
             for one in (subject, *custody.listed(known, "with", str)):
                 gone.add(one)
                 sealed.pop(one, None)
-        elif action in ("added", "changed"):
+        elif action in ("added", "packet built", "changed"):
             sealed[subject] = known.get("record", "")
-            for kind in ("item", "sighting") if action == "added" and subject.startswith("request ") else ():
-                links.update(frozenset((subject, f"{kind} {n}")) for n in custody.listed(known, f"{kind}s", int))
+            for kind in ("item", "sighting") if subject.startswith("request ") else ():
+                if f"{kind}s" in known:  # all that it is about from then on
+                    about = about_requests.setdefault((subject, kind), set())
+                    links -= about
+                    about.clear()
+                    about.update(frozenset((subject, f"{kind} {n}")) for n in custody.listed(known, f"{kind}s", int))
+                    links |= about
         elif details is not None:
             pair = frozenset((subject, f"item {known.get('other')}"))
             (links.add if action == "marked as no match" else links.discard)(pair)
     problems = _check_links(db, {link for link in links if gone.isdisjoint(link)})
+    there = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     for kind, names in SEALED.items():
+        if kind not in there:  # an earlier layout; a table that was taken out is named by `check_layout`
+            continue
         for row_id, *row in db.execute(f'SELECT id, {", ".join(names)} FROM "{kind}" ORDER BY id'):
             subject = f"{kind} {row_id}"
             expected = sealed.pop(subject, None)
@@ -301,6 +313,23 @@ def requests(db: Database, where: str = "1", values: Sequence[Any] = ()) -> list
         )
         for row in db.query(f"SELECT * FROM request WHERE {where} ORDER BY id", list(values))
     ]
+
+
+def forms(db: Database, where: str = "1", values: Sequence[Any] = ()) -> list[PacketForm]:
+    """Forms that fulfil a condition, oldest request first, each with the packet that was made last."""
+    found = db.query(
+        "SELECT form.*, incident_id, name AS built_name, sha256 AS built_sha256, built_at"
+        " FROM form JOIN request ON request.id = form.request_id LEFT JOIN packet ON packet.id ="
+        " (SELECT max(id) FROM packet WHERE packet.request_id = form.request_id)"
+        f" WHERE {where} ORDER BY form.request_id",
+        list(values),
+    )
+    out = []
+    for row in found:
+        said = json.loads(row["form"])
+        asked = {name: value for name in ("law", "platform", "channel") if isinstance(value := said.get(name), str)}
+        out.append(PacketForm(**{"law": "", "platform": "", "channel": "", **row, **asked}))
+    return out
 
 
 def reference(row: Mapping[str, Any]) -> ReferencePhoto:

@@ -35,6 +35,8 @@ TEXTS = {
     "reference": "leaky-reference-number",
     "answer": "leaky-answer",
     "contact": "leaky-contact",
+    "form": "leaky-form in her own words",
+    "packet": "leaky-packet-name",
     "actor": "leaky-actor",
 }
 WORK = """
@@ -62,6 +64,10 @@ seen = casebook.add_sighting(one, t["url"], item_id=item.id, handle=t["handle"],
 request = casebook.add_request(one, t["recipient"], item_ids=[item.id], reference=t["reference"])
 casebook.add_answer(request.id, "removed", t["answer"])
 casebook.add_contact(one, t["contact"])
+form = {"item": [{"id": item.id, "sha256": item.hashes.sha256}], "texts": {"reason": t["form"]}}
+draft = casebook.new_packet(one, json.dumps(form), recipient=t["recipient"], item_ids=[item.id])
+casebook.save_packet_form(draft.id, json.dumps({**form, "language": "fr"}), "sign")
+casebook.packet_built(draft.id, t["packet"], item.hashes.sha256)
 casebook.add_reference(one, picture, hashes=item.hashes, views=item.views)
 casebook.backup(path.with_name("backup"))
 code = casebook.change_passphrase(passphrase)
@@ -69,7 +75,9 @@ extra = casebook.add_item(one, report, views, label=t["label"], image=image[:500
 casebook.delete_item(extra.id)
 casebook.compact()
 casebook.add_note(one, t["note"])  # so that the journal is not empty
+casebook.save_packet_form(draft.id, json.dumps(form), "sign")
 casebook.verify()
+assert t["form"] in casebook.packet_form(draft.id).form
 assert casebook.notes() and casebook.image(item.id) == image
 hashes = [item.hashes.sha256, item.hashes.md5, item.hashes.pdq, item.hashes.phash, *(v.pdq for v in item.views)]
 print(json.dumps({"code": code, "thumbnail": report.thumbnail.hex(), "hashes": hashes}), flush=True)

@@ -125,7 +125,17 @@ def everything(casebook: Casebook) -> list[tuple[str, Callable[[], object], set[
             {("added", "answer 1"), ("changed", "request 1")},
         ),
         ("add_contact", lambda: casebook.add_contact(1, "a lawyer"), {("added", "contact 1")}),
+        ("update_contact", lambda: casebook.update_contact(1, role="counsel"), {("changed", "contact 1")}),
         ("add_reference", lambda: casebook.add_reference(1, "/a/b.jpg"), {("added", "reference 1")}),
+        ("update_reference", lambda: casebook.update_reference(1, label="portrait"), {("changed", "reference 1")}),
+        (
+            "new_packet",
+            lambda: casebook.new_packet(1, "{}", item_ids=[1], sighting_ids=[1]),
+            {("added", "request 2"), ("requested", "item 1")},
+        ),
+        ("save_packet_form", lambda: casebook.save_packet_form(1, "{}"), {("form edited", "request 1")}),
+        ("packet_built", lambda: casebook.packet_built(2, "request-1", "00" * 32), {("packet built", "packet 1")}),
+        ("delete_packet_form", lambda: casebook.delete_packet_form(1), {("form deleted", "request 1")}),
         ("add_note", lambda: casebook.add_note(1, "words"), {("added", "note 5")}),
         (
             "not_a_match",
@@ -159,6 +169,7 @@ def test_each_change_leaves_its_rows(casebook: Casebook) -> None:
     reading = {"incidents", "incident", "consents", "items", "item", "find_items", "thumbnail", "sightings", "request"}
     reading |= {"answers", "requests", "due", "contacts", "references", "notes", "timeline", "log", "wrong_matches"}
     reading |= {"overview", "verify", "set_aside", "screenshot_thumbnail", "check_secret"}
+    reading |= {"packets", "packet_form", "packet_forms", "signing_key", "public_fingerprint"}
     same = {"add_items", "create", "open", "open_with_code", "look", "close"}
     public = {name for name in dir(Casebook) if not name.startswith("_")}
     assert tried == public - reading - same
