@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from desktop.packets.elements import ELEMENTS
 from desktop.safety.helplines import Confidence
 from detectors.errors import CounterproofError
 
@@ -60,8 +61,13 @@ _YES_NO = ("yes", "no", "unknown")
 _URL_KIND = ("post", "profile", "search", "home", "message")
 _PURPOSE = ("intimate", "privacy", "abuse", "copyright", "regional", "child_safety", "complaint", "report", "order")
 _CHANNEL_KIND = ("form", "email", "in_app", "portal", "phone", "post")
+_VALUES = (*ELEMENTS, *FIELD_VALUES)
 _BATCH = ("one", "urls", "urls_one_host")
 
+_LESS_SURE = {
+    Confidence.SECONDARY: "Only a secondary source says",
+    Confidence.UNVERIFIED: "Nobody has verified",
+}
 # What `unchecked` may name, in the words of the doubt.
 _LAW_PARTS = {
     "citation": "the citation",
@@ -509,7 +515,13 @@ def _channel(t: _Table) -> Channel:
         costs=t.costs("costs", sure("costs")),
         says=t.text("says"),
         fields=tuple(
-            FormField(f.text("label", needed=True), f.id("value"), f.text("choose"), f.number("max"), f.text("note"))
+            FormField(
+                f.text("label", needed=True),
+                f.word("value", _VALUES),
+                f.text("choose"),
+                f.number("max"),
+                f.text("note"),
+            )
             for f in t.tables("field")
         ),
         **provenance,
@@ -686,6 +698,8 @@ class _Table:
             )
             for t in self.tables(key)
         )
+        if unknown := next((e.id for e in found if e.id not in ELEMENTS), ""):
+            raise ValueError(f"{self._where}{key}: there is no element called {unknown!r}")
         if len({e.id for e in found}) < len(found):
             raise self._bad(key, "a list without doubles")
         return found
@@ -697,7 +711,7 @@ class _Table:
 
 
 def _sureness(provenance: Mapping[str, Any]) -> Callable[[str], Confidence]:
-    """How sure a part is that does not say so itself: as the whole, and not at all where the source does not hold it."""
+    """How sure a part is that does not say so itself: as the whole, or unverified where the source lacks it."""
     return lambda part: Confidence.UNVERIFIED if part in provenance["unchecked"] else provenance["confidence"]
 
 
@@ -778,25 +792,21 @@ def _not_read(confidence: Confidence, verified_on: datetime.date | None, where: 
 
 def _not_in_source(unchecked: Iterable[str], parts: Mapping[str, str]) -> list[str]:
     named = [parts[key] for key in unchecked]
-    return [f"The source does not hold {_list(named)}: {CHECK}."] if named else []
+    return [f"Not in the source, so {CHECK}: {', '.join(named)}."] if named else []
 
 
 def _of_elements(elements: Iterable[NeededElement], own: Confidence, unchecked: tuple[str, ...]) -> list[str]:
-    """A sentence for each element that is less sure than what it belongs to; none where all of them are unchecked."""
-    if "elements" in unchecked:
-        return []
-    return [_part(e.says or f"Asked for: {e.id}.", e.confidence) for e in elements if _worse(e.confidence, own)]
-
-
-def _list(parts: list[str]) -> str:
-    return " or ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    """One sentence for the elements that are less sure than what asks for them; none where all are unchecked."""
+    found = []
+    for confidence, read in _LESS_SURE.items():
+        named = [ELEMENTS[e.id].title for e in elements if e.confidence is confidence and _worse(confidence, own)]
+        if named and "elements" not in unchecked:
+            found.append(f"{read} that it needs these, so {CHECK}: {', '.join(named)}.")
+    return found
 
 
 def _part(says: str, confidence: Confidence) -> str:
-    read = (
-        "Nobody has verified this" if confidence is Confidence.UNVERIFIED else "This was not read in the source itself"
-    )
-    return f"{says} {read}: {CHECK}."
+    return f"{says} {_LESS_SURE[confidence]} that, so {CHECK}."
 
 
 def _day(day: datetime.date) -> str:
