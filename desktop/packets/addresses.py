@@ -23,6 +23,8 @@ _SHORT = frozenset(
     )
 )  # fmt: skip
 _WEB = re.compile(r"[Hh][Tt][Tt][Pp][Ss]?://([^\s/?#\\@]+)(?=[/?#]|$)\S*")
+_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?([^/?#\\]*)")
+_PORT = re.compile(r":\d*$")
 _LOOKS_LIKE_ONE = re.compile(r"(?:[^\s/?#\\@:.]+\.)+[^\s/?#\\@:.\d]{2,}(?::\d+)?(?:[/?#]\S*)?")
 # In this order: the first that fits is said.
 _SAYS = {
@@ -64,8 +66,10 @@ def locatable(sighting: RequestSighting) -> bool:
 
 
 def host_of(url: str) -> str:
-    """The host name of the address, lower-case, subdomains and all; empty where there is none."""
-    return _facts.split_url(url)[0]
+    """The host name of the address as it stands there, lower-case and without a port; empty where there is none."""
+    authority = _AUTHORITY.match(url.strip())
+    host = authority[1].rpartition("@")[2] if authority else ""
+    return _PORT.sub("", host).rstrip(".").lower()
 
 
 def weaknesses(
