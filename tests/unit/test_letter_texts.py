@@ -115,6 +115,8 @@ def gloss_problems(law: Mapping[str, object]) -> list[str]:
             found.append(f"{code}: a name has no full stop and no space around it")
         elif _unseen(text) or re.search(r"[{}]", text):
             found.append(f"{code}: an unseen character or a brace")
+        elif code == "en" and re.search(r"\b(she|he|hers?|his|him|herself|himself)\b", text):
+            found.append("en: a gender")
         elif code != "en" and text == gloss.get("en"):
             found.append(f"{code}: the same as in English")
     return sorted(found)
@@ -235,6 +237,7 @@ def test_each_law_has_its_name_in_each_language() -> None:
         ({"sw": "name"}, "sw: the same as in English"),
         ({"ko": "법."}, "ko: a name has no full stop and no space around it"),
         ({"ar": "\u202e"}, "ar: an unseen character or a brace"),
+        ({"en": "law on data about herself"}, "en: a gender"),
     ],
 )
 def test_each_fault_of_a_gloss_is_named(changes: dict[str, str | None], named: str) -> None:
