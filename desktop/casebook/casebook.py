@@ -6,7 +6,7 @@ The file is in `store`, the records in `people`, `items`, `requests` and `packet
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,12 @@ class Casebook(Items, Packets, People):
                 return
             yield from rows
             start = rows[-1].seq
+
+    def log_about(self, subjects: Iterable[str]) -> tuple[list[LogRow], str]:
+        """The rows of the custody log about these records ("item 7"), in order, and the head of the log as it is then,
+        in its short form."""
+        with self._reading() as db:
+            return custody.rows_about(db, subjects), custody.head(db)
 
     def export(self, to_path: Path, incident_id: int | None = None) -> None:
         """Write everything but pixels as JSON (`counterproof.casebook/1`), in clear, and record it in the log, one row

@@ -82,16 +82,25 @@ def erase(db: Database, subjects: Sequence[str]) -> list[int]:
 
 def rows(db: Database, start: int) -> list[LogRow]:
     """The next rows after number `start`, in order, some hundreds at a time; empty at the end."""
+    return _read(db, "seq > ? ORDER BY seq LIMIT ?", (start, _CHUNK))
+
+
+def _read(db: Database, condition: str, values: tuple[int | str, ...]) -> list[LogRow]:
     out = []
     for seq, at, actor, action, subject, details, commitment, previous, digest in db.execute(
-        "SELECT seq, at, actor, action, subject, details, commitment, previous, digest FROM log"
-        " WHERE seq > ? ORDER BY seq LIMIT ?",
-        (start, _CHUNK),
+        f"SELECT seq, at, actor, action, subject, details, commitment, previous, digest FROM log WHERE {condition}",
+        values,
     ).fetchall():
         erased = details is None and commitment != _commitment(None, None)
         known = None if details is None else known_details(details)
         out.append(LogRow(seq, at, actor, action, subject, known, erased, previous.hex(), digest.hex()))
     return out
+
+
+def rows_about(db: Database, subjects: Iterable[str]) -> list[LogRow]:
+    """The rows about these records ("item 7"), in order."""
+    found = [row for one in dict.fromkeys(subjects) for row in _read(db, "subject = ?", (one,))]
+    return sorted(found, key=lambda row: row.seq)
 
 
 def known_details(details: str | None) -> dict[str, Any]:
