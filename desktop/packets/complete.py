@@ -169,7 +169,7 @@ def assess(request: Request, facts: Facts) -> Assessment:
     chosen = facts.law(request.law) if request.law else None
     channel = _channel(request, platform, chosen)
     law = chosen or _law_of(channel, facts, request)
-    refusals = _gate(request)
+    refusals = gate(request)
     if refusals:
         return Assessment(request, law, platform, channel, (), (), refusals, ())
     refusals = tuple(_refused(request, law, platform, channel))
@@ -191,6 +191,39 @@ def without(request: Request, element: str) -> Request:
         if element == "contact_name" and request.sender.role == "depicted"
         else request
     )
+
+
+def gate(request: Request) -> tuple[Refusal, ...]:
+    """What is asked before anything else. While one of these stands, nothing more is said."""
+    asked = request.gate
+    if not asked.age:
+        return (
+            Refusal(
+                "age_not_answered",
+                "Could anyone in these pictures be under 18? This must be answered first.",
+                "Answer adults, minor or unsure. If you are not sure, unsure is the right answer.",
+            ),
+        )
+    if asked.age != "adults":
+        return (_maybe_minor(request),)
+    if asked.intimate is None or asked.satire is None or asked.news is None:
+        return (
+            Refusal(
+                "not_asked",
+                "Three questions come first: is it intimate, is it satire, is it news? One has no answer yet.",
+                "Answer each with yes or no. A request against somebody’s post can silence what is lawful.",
+            ),
+        )
+    reasons = (
+        (not asked.intimate, "These requests are for intimate pictures and videos alone, and this one is not."),
+        (asked.satire, "You said that this is satire. A request for intimate pictures is not made against satire."),
+        (asked.news, "You said that this is news. A request for intimate pictures is not made against news."),
+    )
+    remedy = (
+        "The platform’s ordinary way to report may help, and so may a lawyer. If it does show somebody as if naked or "
+        "in a sexual act without her consent, change the answer."
+    )
+    return tuple(Refusal("not_for_this", says, remedy) for applies, says in reasons if applies)
 
 
 def can_be_sent(law: Law, platform: Platform) -> bool:
@@ -251,10 +284,11 @@ def _channel(request: Request, platform: Platform, law: Law | None) -> Channel:
 def _law_of(channel: Channel, facts: Facts, request: Request) -> Law | None:
     """The law that the channel is for: a request through it is one under that law, named or not."""
     law = facts.laws.get(channel.laws[0]) if len(channel.laws) == 1 else None
-    return law if law and law.in_force(_on(request)) else None
+    return law if law and law.in_force(day_of(request)) else None
 
 
-def _on(request: Request) -> datetime.date:
+def day_of(request: Request) -> datetime.date:
+    """The day for which the request is looked at: that of its making, or today."""
     return request.created_at.date() if request.created_at else datetime.datetime.now(datetime.UTC).date()
 
 
@@ -272,39 +306,6 @@ def _may(role: str, who: Iterable[str]) -> bool:
 
 
 # --- What is refused.
-
-
-def _gate(request: Request) -> tuple[Refusal, ...]:
-    """What is asked before anything else. While one of these stands, nothing more is said."""
-    gate = request.gate
-    if not gate.age:
-        return (
-            Refusal(
-                "age_not_answered",
-                "Could anyone in these pictures be under 18? This must be answered first.",
-                "Answer adults, minor or unsure. If you are not sure, unsure is the right answer.",
-            ),
-        )
-    if gate.age != "adults":
-        return (_maybe_minor(request),)
-    if gate.intimate is None or gate.satire is None or gate.news is None:
-        return (
-            Refusal(
-                "not_asked",
-                "Three questions come first: is it intimate, is it satire, is it news? One has no answer yet.",
-                "Answer each with yes or no. A request against somebody’s post can silence what is lawful.",
-            ),
-        )
-    reasons = (
-        (not gate.intimate, "These requests are for intimate pictures and videos alone, and this one is not."),
-        (gate.satire, "You said that this is satire. A request for intimate pictures is not made against satire."),
-        (gate.news, "You said that this is news. A request for intimate pictures is not made against news."),
-    )
-    remedy = (
-        "The platform’s ordinary way to report may help, and so may a lawyer. If it does show somebody as if naked or "
-        "in a sexual act without her consent, change the answer."
-    )
-    return tuple(Refusal("not_for_this", says, remedy) for applies, says in reasons if applies)
 
 
 def _maybe_minor(request: Request) -> Refusal:
@@ -359,7 +360,7 @@ def _law_refused(request: Request, law: Law, platform: Platform) -> Iterable[Ref
             f"It is not confirmed that {law.name} is in force.",
             "Choose another law, or none. A lawyer there can tell you whether it is in force by now.",
         )
-    elif not law.in_force(_on(request)):
+    elif not law.in_force(day_of(request)):
         since = f" It is from {_day(law.in_force_since)} on." if law.in_force_since else ""
         yield Refusal("law_not_in_force", f"{law.name} is not in force yet.{since}", "Choose another law, or none.")
     linked = request.texts.jurisdiction_link.strip()

@@ -21,7 +21,7 @@ class Due:
     """Until when. `at` is the instant, in `time_zone` (IANA).
 
     With `whole_days` the limit ends with a day: `at` is then 0:00 of the next one, to be said as the end of the day
-    before. `basis` is law, or platform where only the platform itself states a limit; `words` say it as it stands there.
+    before. `basis` is law, or platform where only the platform itself states a limit; `words` say it in its words.
     """
 
     at: datetime.datetime

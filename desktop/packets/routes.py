@@ -1,0 +1,368 @@
+"""Which ways there are to have it taken down, in the order in which to try them, and why; and which not to take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from desktop.packets.addresses import HOLD_POSTS
+from desktop.packets.complete import (
+    SERVICES,
+    Assessment,
+    assess,
+    can_be_sent,
+    channel_for,
+    day_of,
+    fits,
+    gate,
+)
+from desktop.packets.facts import CHECK, EVERYWHERE, Channel, Facts, Law, Platform, countries_of
+from desktop.packets.request import Include, Request
+from desktop.safety import helplines as _helplines
+from desktop.safety.helplines import Confidence, Helpline, Who
+
+_OWN = ("intimate", "regional", "privacy", "abuse")
+_AUTHORITIES = ("regulator", "support")
+# Behind a website that is no platform of its own, or does not answer, stand those that carry it.
+_CARRIERS = ("host", "cdn", "registrar")
+_CARRIED = ("adult", "aggregator", "instance")
+_CHILD_SAFETY = "child_safety"
+_NOT_COSTS = ("warning", "more_than_needed", "hashes_left_out")
+_GENERIC = "other_platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way. `kind` is platform, law, search, host, hash_programme, police, court, regulator, support, child_safety
+    or question (something must be answered first).
+
+    The ids are empty where there is none, `helpline` is the name of one. `why`, `costs` (what it costs the sender) and
+    `doubts` (what to check before sending) are sentences, `missing` the ids of elements that the request still lacks on
+    this way, `due` until when there must be an answer, in words. With `refused`, the way is not to be taken, and that
+    is the reason.
+    """
+
+    kind: str
+    law_id: str = ""
+    platform_id: str = ""
+    channel_id: str = ""
+    helpline: str = ""
+    title: str = ""
+    why: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    due: str = ""
+    refused: str = ""
+
+
+def routes(request: Request, facts: Facts, helplines: Iterable[Helpline] | None = None) -> tuple[Route, ...]:
+    """The ways for this request, the best first, and after them those that are refused, with the reason.
+
+    The order: the platform’s own way for intimate images, the law that fits, search engines, host and CDN, fingerprints
+    (StopNCII), police and court, regulator, helplines. Where somebody may be under 18 there is no packet: then only the
+    platforms’ ways for that, and the hotlines. `helplines` are those to choose from (all of them when None). Raises as
+    `assess`.
+    """
+    country = request.depicted.country or request.sender.country
+    minors = request.gate.age in ("minor", "unsure")
+    turn_to = _turn_to(country, minors, helplines)
+    finder = _Finder(replace(request, include=Include()), facts)
+    if minors:
+        return (*finder.for_minors(), *turn_to)
+    if refusals := gate(request):
+        first = (Route("question", title=r.says, why=(r.remedy,), refused=r.says) for r in refusals)
+        return (*first, *(turn_to if request.gate.age else ()))
+    found = finder.for_adults()
+    taken = {facts.platforms[r.platform_id].name for r in found if not r.refused}
+    good = [r for r in found if not r.refused]
+    return (*good, *(r for r in turn_to if r.helpline not in taken), *(r for r in found if r.refused))
+
+
+def _turn_to(country: str, minors: bool, helplines: Iterable[Helpline] | None) -> tuple[Route, ...]:
+    chosen = _helplines.for_country(country, minors)
+    if helplines is not None:
+        given = {h.name: h for h in helplines}
+        chosen = tuple(given[h.name] for h in chosen if h.name in given)
+    return tuple(
+        Route(
+            _CHILD_SAFETY if h.who is Who.MINORS else "support",
+            helpline=h.name,
+            title=h.lines()[0],
+            why=(h.says,),
+            doubts=tuple(filter(None, [h.doubt()])),
+        )
+        for h in chosen
+    )
+
+
+class _Finder:
+    """The routes of one request. Each is assessed as the request would be if it took that way."""
+
+    def __init__(self, request: Request, facts: Facts) -> None:
+        self.request = request
+        self.facts = facts
+        self.country = request.depicted.country
+        self.day = day_of(request)
+        self.laws = tuple(facts.laws.values())
+        self.platforms = tuple(facts.platforms.values())
+        self.targets = self._targets()
+
+    def _targets(self) -> tuple[Platform, ...]:
+        """Where it was seen, in that order; a website that is no platform here counts as the general one."""
+        found: dict[str, Platform] = {}
+        general = self.facts.platforms.get(_GENERIC)
+        chosen = self.facts.platform(self.request.platform) if self.request.platform else None
+        if chosen and chosen.kind in HOLD_POSTS:
+            found[chosen.id] = chosen
+        for url in {s.url: None for s in self.request.sightings if s.url}:
+            on = self.facts.platform_for(url) or general
+            if on and on.kind in HOLD_POSTS:
+                found.setdefault(on.id, on)
+        return tuple(found.values()) or ((general,) if general else ())
+
+    # --- Where somebody may be under 18.
+
+    def for_minors(self) -> Iterable[Route]:
+        """The platforms’ ways for pictures of people under 18. There is no packet for them."""
+        programmes = [p for p in self.platforms if p.kind == "hash_programme"]
+        for platform in (*self.targets, *programmes):
+            for channel in platform.channels:
+                if channel.purpose == _CHILD_SAFETY and fits(channel, "", self.country):
+                    why = tuple(filter(None, [channel.says or platform.says, channel.address, *channel.steps]))
+                    doubts = (*platform.doubts(), *channel.doubts())
+                    yield Route(
+                        _CHILD_SAFETY,
+                        platform_id=platform.id,
+                        channel_id=channel.id,
+                        title=f"{platform.name}: {channel.name}",
+                        why=why,
+                        doubts=tuple(dict.fromkeys(doubts)),
+                    )
+
+    # --- Where all are adults.
+
+    def for_adults(self) -> tuple[Route, ...]:
+        found: dict[tuple[str, str, str], Route] = {}
+        for route in self._all():
+            found.setdefault((route.platform_id, route.channel_id, route.law_id), route)
+        return tuple(found.values())
+
+    def _all(self) -> Iterable[Route]:
+        own = [route for platform in self.targets for route in self._own(platform)]
+        statutes = [route for platform in self.targets for route in self._statutes(platform, own)]
+        statutes += self._authorities()
+        yield from own
+        yield from statutes
+        yield from self._search()
+        yield from self._carriers()
+        yield from self._programmes()
+        yield from self._police_and_court()
+        yield from self._regulators([*own, *statutes])
+        yield from self._copyright()
+        yield from self._chosen()
+
+    def _own(self, platform: Platform) -> Iterable[Route]:
+        """All of the platform’s ways for intimate images that are for her country; where it has none, the next best."""
+        ways = [c for c in platform.channels if c.purpose in _OWN and fits(c, "", self.country)]
+        ways.sort(key=lambda c: (not fits(c, self.request.sender.role, ""), _OWN.index(c.purpose)))
+        best = [c for c in ways if c.purpose in ("intimate", "regional")] or ways[:1]
+        for channel in best:
+            yield self._route("platform", platform, channel, None)
+
+    def _statutes(self, platform: Platform, own: Iterable[Route]) -> Iterable[Route]:
+        covered = {r.law_id for r in own if r.platform_id == platform.id}
+        for law in self.laws:
+            if law.addressed_to not in ("platform", "controller") or law.offer == "only_if_asked" or law.id in covered:
+                continue
+            named = law.id in platform.laws
+            open_to_her = self._hers(law) or (named and law.link == "platform_serves" and law.in_force(self.day))
+            if open_to_her and (named or not law.binds or platform.kind in law.binds):
+                yield self._route("law", platform, None, law)
+
+    def _authorities(self) -> Iterable[Route]:
+        """Laws under which she asks an office, and the office then has it taken down."""
+        for law in self.laws:
+            if law.addressed_to in _AUTHORITIES and self._hers(law):
+                for platform in self.platforms:
+                    if platform.kind in _AUTHORITIES and law.id in _laws_of(platform) and self._for_her(platform):
+                        yield self._route(
+                            "regulator" if platform.kind == "regulator" else "support", platform, None, law
+                        )
+
+    def _search(self) -> Iterable[Route]:
+        erasure = [law for law in self.laws if law.addressed_to == "controller" and self._hers(law)]
+        more = [f"In her country {law.name} gives a right to erasure against search engines too." for law in erasure]
+        for platform in self.platforms:
+            if platform.kind == "search":
+                why = "It takes the page out of what people find. It does not delete it."
+                yield self._route("search", platform, None, None, why, *more[:1])
+
+    def _carriers(self) -> Iterable[Route]:
+        if not any(p.id == _GENERIC or p.kind in _CARRIED for p in self.targets):
+            return
+        for kind in _CARRIERS:
+            for platform in self.platforms:
+                if platform.kind == kind:
+                    bound = [law for law in self.laws if kind in law.binds and self._hers(law)]
+                    law = next((law for law in bound if law.in_force(self.day) and law.offer == "normal"), None)
+                    yield self._route("host", platform, None, law)
+
+    def _programmes(self) -> Iterable[Route]:
+        for platform in self.platforms:
+            if platform.kind == "hash_programme" and self._for_her(platform):
+                channel = channel_for(platform, None, self.request.sender.role, self.country)
+                if channel.purpose != _CHILD_SAFETY:
+                    yield self._route("hash_programme", platform, channel, None, *map(_takes_part, self.targets))
+
+    def _police_and_court(self) -> Iterable[Route]:
+        reported = False
+        for kind in ("police", "court"):
+            for law in self.laws:
+                if law.addressed_to == kind and self._hers(law):
+                    platform = self._office(kind, law)
+                    if platform is not None:
+                        route = self._route(kind, platform, None, law)
+                        reported = reported or (kind == "police" and not route.refused)
+                        yield route
+            if kind == "police" and not reported and (platform := self._office(kind, None)):
+                yield self._route(kind, platform, None, None)
+
+    def _regulators(self, taken: Iterable[Route]) -> Iterable[Route]:
+        """Those to turn to when a platform does not answer, or refuses: as the laws on the way so far say."""
+        steps: dict[str, list[str]] = {}
+        for law_id in dict.fromkeys(r.law_id for r in taken if r.law_id and not r.refused):
+            for step in self.facts.laws[law_id].next:
+                platform = self.facts.platforms[step.platform]
+                if platform.kind == "regulator":
+                    steps.setdefault(platform.id, []).append(step.says)
+        for platform in self.platforms:
+            if platform.kind == "regulator" and self._for_her(platform) and EVERYWHERE not in platform.countries:
+                steps.setdefault(platform.id, [])
+        for id, says in steps.items():
+            yield self._route("regulator", self.facts.platforms[id], None, None, *dict.fromkeys(says))
+
+    def _copyright(self) -> Iterable[Route]:
+        for law in self.laws:
+            if law.offer == "only_if_asked" and law.id != self.request.law:
+                for platform in self.targets[:1]:
+                    if can_be_sent(law, platform):
+                        yield self._route("law", platform, None, law)
+
+    def _chosen(self) -> Iterable[Route]:
+        """The way that was chosen by hand, where it is none of those above."""
+        if self.request.law or self.request.platform:
+            assessment = assess(self.request, self.facts)
+            yield self._from(assessment, _kind(assessment.platform, assessment.law), self.request.law)
+
+    # --- What fits her.
+
+    def _hers(self, law: Law) -> bool:
+        return bool(self.country) and bool(countries_of(law.countries) & {self.country, EVERYWHERE})
+
+    def _for_her(self, platform: Platform) -> bool:
+        return not self.country or bool(countries_of(platform.countries) & {self.country, EVERYWHERE})
+
+    def _office(self, kind: str, law: Law | None) -> Platform | None:
+        """The office of her own country before the one that stands for all."""
+        offices = [p for p in self.platforms if p.kind == kind and self._for_her(p)]
+        known = [p for p in offices if self.country or EVERYWHERE in p.countries]
+        named = [p for p in known if law and law.id in _laws_of(p)]
+        return min(named or known, key=lambda p: EVERYWHERE in p.countries, default=None)
+
+    # --- One route.
+
+    def _route(self, kind: str, platform: Platform, channel: Channel | None, law: Law | None, *why: str) -> Route:
+        sender = self.request.sender
+        chosen = channel or channel_for(platform, law, sender.role, self.country)
+        request = replace(self._about(platform), platform=platform.id, channel=chosen.id, law=law.id if law else "")
+        return self._from(assess(request, self.facts), kind, law.id if law else "", *why)
+
+    def _about(self, platform: Platform) -> Request:
+        """The request with the sightings on that platform alone, where it holds posts and there are some."""
+        if platform.kind not in HOLD_POSTS:
+            return self.request
+        on = tuple(s for s in self.request.sightings if self._on(s.url) == platform.id)
+        return replace(self.request, sightings=on) if on else self.request
+
+    def _on(self, url: str) -> str:
+        platform = self.facts.platform_for(url)
+        return platform.id if platform else _GENERIC
+
+    def _from(self, assessment: Assessment, kind: str, by_hand: str, *why: str) -> Route:
+        law, platform, channel = assessment.law, assessment.platform, assessment.channel
+        refusals = [r for r in assessment.refusals if r.code not in ("image_not_here",)]
+        refused = " ".join(r.says for r in refusals)
+        if law is not None and law.offer == "with_lawyer" and not refused:
+            refused = f"{law.name}: only with a lawyer who knows the law there. It can be turned against who reports."
+        return Route(
+            kind,
+            law_id=law.id if law else "",
+            platform_id=platform.id,
+            channel_id=channel.id,
+            title=_title(platform, channel, law if by_hand else None),
+            why=tuple(dict.fromkeys((*why, *self._why(law, platform, channel)))),
+            costs=tuple(
+                dict.fromkeys(_cost(r.says, r.confidence) for r in assessment.risks if r.kind not in _NOT_COSTS)
+            ),
+            doubts=(*assessment.doubts, *self._no_country(kind)),
+            missing=assessment.missing_elements,
+            due=_due(law, platform, channel),
+            refused=refused,
+        )
+
+    def _why(self, law: Law | None, platform: Platform, channel: Channel) -> Iterable[str]:
+        yield channel.says or platform.says
+        if channel.account == "no":
+            yield "No account is needed."
+        if law is None:
+            return
+        yield law.says
+        if law.link == "platform_serves" and self.country and not self._hers(law):
+            yield "It is a law about the platform, and open to you wherever you live."
+        if law.addressed_to == "platform" and law.synthetic in ("by_effect", "not_clear"):
+            offences = [
+                o.name for o in self.laws if o.addressed_to == "police" and self._hers(o) and o.in_force(self.day)
+            ]
+            if offences:
+                yield f"Name the offence in the reason, so that they can see that it is illegal: {', '.join(offences)}."
+
+    def _no_country(self, kind: str) -> Iterable[str]:
+        if kind in ("police", "law") and not self.country:
+            yield "Say in which country she lives: there may be a law and an office for it."
+
+
+def _kind(platform: Platform, law: Law | None) -> str:
+    if platform.kind in _CARRIERS:
+        return "host"
+    if platform.kind in SERVICES and platform.kind != "search":
+        return "law" if law else "platform"
+    return platform.kind
+
+
+def _laws_of(platform: Platform) -> frozenset[str]:
+    return frozenset((*platform.laws, *(law for channel in platform.channels for law in channel.laws)))
+
+
+def _title(platform: Platform, channel: Channel, law: Law | None) -> str:
+    return f"{platform.name}: {law.name}" if law else f"{platform.name}: {channel.name}"
+
+
+def _takes_part(platform: Platform) -> str:
+    since = f" (since {platform.stopncii_since})" if platform.stopncii_since else ""
+    return {
+        "yes": f"{platform.name} takes part in StopNCII{since}.",
+        "no": f"{platform.name} does not take part in StopNCII. Others do.",
+    }.get(platform.stopncii, f"It is not known whether {platform.name} takes part in StopNCII. Others do.")
+
+
+def _cost(says: str, confidence: Confidence) -> str:
+    return says if confidence is Confidence.VERIFIED else f"{says.rstrip('.')} ({CHECK})."
+
+
+def _due(law: Law | None, platform: Platform, channel: Channel) -> str:
+    if law is not None and law.deadline is not None:
+        return f"{law.deadline.words} after {law.deadline.starts} (law)"
+    if channel.deadline_hours is not None:
+        return f"{channel.deadline_hours} hours, as {platform.name} itself states"
+    return "no time limit is stated"
