@@ -104,6 +104,8 @@ _CHANNEL_PARTS = {
     "fields": "the fields of the form",
 }
 
+# French sets spaces that do not break, Hindi joins and separates letters; other invisible characters are refused.
+_INVISIBLE_BUT_MEANT = dict.fromkeys(map(ord, "\u00a0\u202f\u200c\u200d"))
 _ID = re.compile(r"[a-z][a-z0-9_]*")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
@@ -647,11 +649,8 @@ class _Table:
 
     def gloss(self, key: str) -> Mapping[str, str]:
         value = self._values.pop(key, {})
-        # Hindi joins and separates letters with the two invisible characters.
-        sound = isinstance(value, dict) and all(
-            _is_line(v.replace("\u200c", "").replace("\u200d", "")) and v for v in value.values() if isinstance(v, str)
-        )
-        if not sound or not all(isinstance(v, str) for v in value.values()) or not {"en"} <= {*value} <= {*LANGUAGES}:
+        sound = isinstance(value, dict) and all(_is_line(v) and v for v in value.values())
+        if not sound or not {"en"} <= {*value} <= {*LANGUAGES}:
             raise self._bad(key, f"a table of texts by language ({', '.join(LANGUAGES)}), with en")
         return dict(value)
 
@@ -722,7 +721,9 @@ def _id(id: str) -> str:
 
 
 def _is_line(value: object) -> bool:
-    return isinstance(value, str) and value == value.strip() and value.isprintable() and len(value) <= 2_000
+    if not isinstance(value, str) or value != value.strip() or len(value) > 2_000:
+        return False
+    return value.translate(_INVISIBLE_BUT_MEANT).isprintable()
 
 
 def _listed(folder: Path, added: Path | None, kind: str) -> dict[str, tuple[Path, datetime.date | None]]:
