@@ -265,7 +265,7 @@ def run(args: argparse.Namespace) -> int:
             return _new(args)
         if args.case_verb == "add" and not _all_adults(args):
             return SOME_NOT
-        with _opened(args) as book:
+        with opened(args) as book:
             for notice in book.notices:
                 _tell(notice)
             return work[args.case_verb](book, args) or DONE
@@ -277,7 +277,7 @@ def run(args: argparse.Namespace) -> int:
         return INTERRUPTED
 
 
-def _actor(args: argparse.Namespace) -> str:
+def _at_work(args: argparse.Namespace) -> str:
     """Who is at work: as given, or the account on this computer."""
     if args.actor:
         return str(args.actor)
@@ -289,11 +289,11 @@ def _actor(args: argparse.Namespace) -> str:
         return "unknown"
 
 
-def _opened(args: argparse.Namespace) -> Casebook:
+def opened(args: argparse.Namespace) -> Casebook:
     """The casebook, opened. Raises CounterproofError."""
     from desktop.casebook.casebook import Casebook
 
-    path, actor = Path(args.file), _actor(args)
+    path, actor = Path(args.file), _at_work(args)
     Casebook.look(path)
     name = "Recovery code" if args.recovery_code else "Passphrase"
     open_it: Callable[[Path, str, str], Casebook] = Casebook.open_with_code if args.recovery_code else Casebook.open
@@ -330,7 +330,7 @@ def _new(args: argparse.Namespace) -> int:
         )
     chosen = passphrase.choose(args.passphrase_fd, args.passphrase_file)
     title, depicted, wanted, country = _asked_about(args)
-    book, code = Casebook.create(path, chosen, _actor(args))
+    book, code = Casebook.create(path, chosen, _at_work(args))
     with book:
         try:
             incident = book.add_incident(title, depicted=depicted, wanted=wanted, country=country)
@@ -487,7 +487,7 @@ def _all_adults(args: argparse.Namespace) -> bool:
         name = words.visible(args.file)
         _tell(f"To record where it was seen, as text only: counterproof case sighting {name} URL --maybe-minor")
         return False
-    with _opened(args) as book:
+    with opened(args) as book:
         incident = _one(book, args)
         seen = [asdict(book.add_sighting(incident.id, maybe_minor=True, **place)) for place in places]
     if args.json:

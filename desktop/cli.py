@@ -85,6 +85,10 @@ def _run(args: argparse.Namespace) -> int:
         from desktop import case_cli
 
         return case_cli.run(args)
+    if args.verb == "packet":
+        from desktop import packet_cli
+
+        return packet_cli.run(args)
     return _window(args.paths)
 
 
@@ -124,6 +128,13 @@ def _parser(verb: str) -> argparse.ArgumentParser:
         from desktop import case_cli
 
         case_cli.arguments(case)
+    packet = verbs.add_parser(
+        "packet", help="what you send: what a request lacks, whom to ask, the letters, their check"
+    )
+    if verb == "packet":
+        from desktop import packet_cli
+
+        packet_cli.arguments(packet)
     from desktop.safety import age_gate
 
     turn = verbs.add_parser("helplines", help="show who helps, in your country and everywhere")

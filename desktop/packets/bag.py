@@ -15,7 +15,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,11 @@ from detectors.errors import CounterproofError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from desktop.packets.complete import Assessment
+    from desktop.packets.facts import Facts
+    from desktop.packets.letters import Custody
+    from desktop.packets.request import Request
 
 # A packet of letters is a few hundred KB; only images make one large, and who receives it has limits too.
 MOST_BYTES = 64 << 20
@@ -154,6 +159,61 @@ class Packet:
     sha256: str
     signer: str
     files: tuple[str, ...]
+
+
+def build(
+    assessment: Assessment,
+    facts: Facts,
+    *,
+    key: Ed25519PrivateKey | None,
+    custody: Custody | None = None,
+    images: Mapping[int, bytes] | None = None,
+    draft: bool = False,
+) -> Packet:
+    """The packet of a request, in memory. `draft` marks every page, and lets it be incomplete.
+
+    `images` are bytes by the id of the item, blurred or whole as the request says; they lie beside the letters, which
+    never show them. Raises PacketError: the code of a refusal, incomplete, image_not_asked, not_that_image,
+    packet_too_large; and SetupError when something that letters are made from is missing.
+    """
+    from desktop.packets import contents, letters
+    from desktop.packets.catalogue import catalogue
+    from desktop.packets.letter_bodies import Letter, moment
+
+    request = assessment.request
+    for refusal in assessment.refusals:
+        raise PacketError(refusal.code, refusal.says, refusal.remedy)
+    if assessment.missing and not draft:
+        raise PacketError(
+            "incomplete",
+            f"The request is not complete. {' '.join(check.says for check in assessment.missing)}",
+            "Add what is missing, or make a draft.",
+        )
+    enclosed = dict(images or {})
+    _check_images(request, enclosed)
+    kept = custody if request.include.custody else None
+    signer = "" if key is None else signatures.fingerprint(signatures.raw_public(key))
+    made = letters.documents(assessment, facts, draft=draft, custody=kept, signer=signer, images=enclosed)
+    letter = Letter(catalogue(request.language), assessment, facts, draft)
+    payload = contents.payload(letter, made, kept, enclosed)
+    return pack(payload, created_at=moment(request), key=key, draft=draft, head=kept.head if kept else "")
+
+
+def _check_images(request: Request, images: Mapping[int, bytes]) -> None:
+    """Raises PacketError where images are given that the request does not ask for, or other ones."""
+    items = {item.id: item for item in request.items}
+    if images and (request.include.image == "none" or not images.keys() <= items.keys()):
+        raise PacketError(
+            "image_not_asked", "An image was to go along that the request does not ask for.", "Leave images out."
+        )
+    for number, data in images.items():
+        known = items[number].sha256
+        if request.include.image == "full" and known and hashlib.sha256(data).hexdigest() != known:
+            raise PacketError(
+                "not_that_image",
+                f"The file given for image {number} is not the one that the request names.",
+                "Give the file that was checked, or leave images out.",
+            )
 
 
 def pack(
@@ -316,10 +376,3 @@ def _write(path: Path, data: bytes) -> None:
 def utc(at: datetime) -> str:
     """A time in UTC, whole seconds, so that two ways to write the same moment make the same packet."""
     return at.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def rows(columns: Iterable[str], found: Iterable[Iterable[object]]) -> bytes:
-    """A table as CSV that no spreadsheet reads as formulas."""
-    from desktop.output.csv import cell, line
-
-    return b"".join(line(tuple(map(cell, row))) for row in (tuple(columns), *found))

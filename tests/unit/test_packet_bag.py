@@ -221,8 +221,3 @@ class TestSave:
         with pytest.raises(bag.PacketError) as error:
             bag.save(tmp_path / "file", self.files())
         assert error.value.code == "output_not_writable"
-
-
-def test_no_cell_of_a_table_is_a_formula() -> None:
-    text = bag.rows(("a", "b"), [("=cmd()|'/c calc'!A1", "+1"), ("x\n=1", None)]).decode()
-    assert text == "a,b\r\n'=cmd()|'/c calc'!A1,'+1\r\nx\\n=1,\r\n"
