@@ -24,6 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 
 Rgb = npt.NDArray[np.uint8]
 HERE = Path(__file__).resolve().parent / "demo"
+REQUEST = "request.toml"  # the example of a takedown request, which is written by hand
 SIZE = 512
 
 # ---------------------------------------------------------------- patterns
@@ -321,7 +322,8 @@ def main() -> int:
     HERE.mkdir(exist_ok=True)
     made = files()
     for old in HERE.iterdir():
-        old.unlink()
+        if old.name != REQUEST:
+            old.unlink()
     for name, content in made.items():
         (HERE / name).write_bytes(content)
         print(f"{len(content):8d}  {name}")

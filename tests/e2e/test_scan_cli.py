@@ -69,6 +69,7 @@ def test_the_demo_folder(demo: Path, tmp_path: Path) -> None:
     assert [r["path"] for r in found] == [str(p) for p in sorted(demo.iterdir())]
     assert {r["schema"] for r in found} == {"counterproof.scan/1"}
     by_name = {Path(r["path"]).name: r for r in found}
+    assert by_name.pop("request.toml")["status"] == "refused"
     cut = by_name.pop("14-cut-short.jpg")
     assert (cut["status"], cut["verdict"], cut["p_synthetic"]) == ("unreadable", None, None)
     assert cut["error"]["remedy"]
