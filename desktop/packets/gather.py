@@ -67,7 +67,7 @@ def prefilled(
     items = [_of_it(everything, "item", n) for n in wanted]
     minor = any(s.maybe_minor for s in chosen)
     depicted = _name(incident.depicted)
-    return _readable(
+    return readable(
         Request(
             gate=Gate(age="unsure" if minor else ""),
             depicted=Depicted(name=depicted, country=incident.country),
@@ -102,9 +102,9 @@ def as_sighting(sighting: Sighting, *, with_item: bool = True) -> RequestSightin
     """A sighting of the casebook in a request. Its note and who saw it stay at home."""
     return RequestSighting(
         item=sighting.item_id if with_item else None,
-        url=_plain(sighting.url),
-        platform=_plain(sighting.platform),
-        handle=_plain(sighting.handle),
+        url=plain(sighting.url),
+        platform=plain(sighting.platform),
+        handle=plain(sighting.handle),
         seen_at=sighting.seen_at,
         time_zone=sighting.time_zone,
     )
@@ -252,7 +252,7 @@ def _sender(casebook: Casebook, incident_id: int, depicted: str) -> Sender:
         role=role,
         name=name,
         authority=authority,
-        authority_note=_plain(consent.authority),
+        authority_note=plain(consent.authority),
         authority_date=datetime.fromisoformat(given).date() if given else None,
         **_reached(contact),
     )
@@ -273,7 +273,7 @@ def _reached(contact: Contact | None) -> dict[str, str]:
     address = contact.address.strip()
     if _EMAIL.fullmatch(address):
         return {"email": address}
-    return {"phone": address} if _PHONE.fullmatch(address) else {"address": _plain(address)}
+    return {"phone": address} if _PHONE.fullmatch(address) else {"address": plain(address)}
 
 
 def _findings(item: Item) -> ItemFindings | None:
@@ -288,7 +288,7 @@ def _findings(item: Item) -> ItemFindings | None:
         scanned_at=item.added_at,
     )
     try:
-        return _readable(Request(items=(RequestItem(findings=made),))).items[0].findings
+        return readable(Request(items=(RequestItem(findings=made),))).items[0].findings
     except RequestError:  # of a later version, or damaged: a request does without
         return None
 
@@ -303,10 +303,10 @@ def _source(finding: Mapping[str, Any]) -> object:
 def _without(text: str, paths: Iterable[str]) -> str:
     for path in paths:
         text = text.replace(f" “{os.path.basename(path)}”", "").replace(path, "")
-    return _plain(text)
+    return plain(text)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text on one line: control characters, which no request may hold, become spaces."""
     return _CONTROL.sub(" ", text).strip()
 
@@ -315,6 +315,6 @@ def _side(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
-def _readable(request: Request) -> Request:
+def readable(request: Request) -> Request:
     """The request as it will be read again. Raises RequestError for what it cannot hold, such as an endless address."""
     return from_json(to_json(request))
