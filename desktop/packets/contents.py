@@ -67,7 +67,7 @@ def with_hashes(assessment: Assessment) -> bool:
 def record(letter: Letter) -> dict[str, Any]:
     """`request.json`: what the letters say, as values. Empty ones are left out."""
     a, request = letter.assessment, letter.request
-    other, earlier, signature = request.recipient, request.earlier, request.signature
+    other, signature = request.recipient, request.signature
     found: dict[str, Any] = _filled(
         {
             "schema": SCHEMA,
@@ -88,16 +88,7 @@ def record(letter: Letter) -> dict[str, Any]:
                 for n, item in enumerate(request.items, 1)
             ],
             "addresses": [dict(zip(ADDRESS_COLUMNS, row, strict=True)) for row in _addresses(request)],
-            "earlier": {
-                "platform": earlier.platform,
-                "law": earlier.law,
-                "sent_at": letter_bodies.utc(earlier.sent_at),
-                "due_at": letter_bodies.utc(earlier.due_at),
-                "reference": earlier.reference,
-                "answer": earlier.answer,
-            }
-            if letter_bodies.letter_kind(a) == "complaint"
-            else {"reference": earlier.reference},
+            "earlier": _earlier(letter),
         }
     )
     return found
@@ -134,6 +125,21 @@ def _sender(request: Request) -> dict[str, str]:
         "authority": sender.authority_note if authority else "",
         "authority_date": _date(sender.authority_date) if authority else "",
         "identity": sender.identity,
+    }
+
+
+def _earlier(letter: Letter) -> dict[str, str]:
+    """The request that went before: whole in a complaint about it, else its number, to those who gave that number."""
+    earlier = letter.request.earlier
+    if letter_bodies.letter_kind(letter.assessment) != "complaint":
+        return {"reference": earlier.reference} if earlier.platform == letter.request.platform else {}
+    return {
+        "platform": earlier.platform,
+        "law": earlier.law,
+        "sent_at": letter_bodies.utc(earlier.sent_at),
+        "due_at": letter_bodies.utc(earlier.due_at),
+        "reference": earlier.reference,
+        "answer": earlier.answer,
     }
 
 
