@@ -11,12 +11,12 @@ import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from desktop.packets.elements import ELEMENTS
-from desktop.safety.helplines import Confidence
+from desktop.safety.helplines import Confidence, Helpline
 from detectors.errors import CounterproofError
 
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
@@ -69,7 +69,9 @@ CHANNEL_PARTS = {
 }
 
 HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
-T = TypeVar("T")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+T = TypeVar("T", bound="Law | Platform | Helpline")
+Parse = Callable[[str, Mapping[str, Any], datetime.date | None], T]
 
 
 class FactsError(CounterproofError):
@@ -267,15 +269,19 @@ class Platform:
 class _Files(Mapping[str, T], Generic[T]):
     """Facts by id, each file parsed when it is first asked for: TOML is slow to parse, and few are ever needed."""
 
-    def __init__(self, files: Mapping[str, tuple[Path, datetime.date | None]], parse: Callable[..., T]) -> None:
+    def __init__(self, kind: str, files: Mapping[str, tuple[Path, datetime.date | None]], parse: Parse[T]) -> None:
+        self._kind = kind
         self._files = files
         self._parse = parse
         self._parsed: dict[str, T] = {}
 
+    def added(self) -> list[str]:
+        """The names of those that were added by hand."""
+        return [f"{self._kind}/{id}" for id, (_, on) in self._files.items() if on]
+
     def __getitem__(self, id: str) -> T:
         if id not in self._parsed:
-            path, added_on = self._files[id]
-            self._parsed[id] = _read(path, self._parse, added_on)
+            self._parsed[id] = _read(*self._files[id], self._parse)
         return self._parsed[id]
 
     def __contains__(self, id: object) -> bool:
@@ -290,11 +296,15 @@ class _Files(Mapping[str, T], Generic[T]):
 
 @dataclass(frozen=True)
 class Facts:
-    """All laws and platforms by id. `added_by_hand` names those that a person added, such as `laws/us_tida`."""
+    """All laws and platforms by id, and the helplines with those that were added.
+
+    `added_by_hand` names what a person added and what stands, such as `laws/us_tida`.
+    """
 
     laws: Mapping[str, Law]
     platforms: Mapping[str, Platform]
     added_by_hand: frozenset[str]
+    helplines: Mapping[str, Helpline] = field(default_factory=dict)
 
     def law(self, id: str) -> Law:
         """The law with that id. Raises FactsError (unknown_law) with the ids that are close to it."""
@@ -328,19 +338,28 @@ class Facts:
 
 @functools.lru_cache(maxsize=8)
 def load(folder: Path = RESOURCES, added: Path | None = None) -> Facts:
-    """The laws and platforms of `folder`, and over them those that a person added by hand (`added`, by day).
+    """The laws and platforms of `folder`, and over them those that a person added by hand.
 
-    A file is parsed when it is first asked for. The answer is kept for the process; `load.cache_clear()` forgets it.
-    Raises FactsError (facts_damaged) when there is none or a folder cannot be read.
+    `added` holds a folder for each day (`2026-11-28/laws/us_tida.toml`); a file of a later day stands over an earlier
+    one, and a shipped file that was verified later than an added one stands over it. A file is parsed when it is first
+    asked for. The answer is kept for the process; `load.cache_clear()` forgets it. Raises FactsError (facts_damaged)
+    when there is none or a folder cannot be read.
     """
-    from desktop.packets.facts_file import parse_law, parse_platform  # it stands on the records of this module
+    from desktop.packets import facts_file  # it stands on the records of this module
 
-    laws, platforms = (_listed(folder, added, kind) for kind in ("laws", "platforms"))
+    laws = _listed(folder, added, "laws", facts_file.parse_law)
+    platforms = _listed(folder, added, "platforms", facts_file.parse_platform)
+    helplines = _listed(folder, added, "helplines", facts_file.parse_helpline)
     if not laws or not platforms:
         raise _damaged("there are none")
-    by_hand = {f"laws/{id}" for id, (_, on) in laws.items() if on}
-    by_hand |= {f"platforms/{id}" for id, (_, on) in platforms.items() if on}
-    return Facts(_Files(laws, parse_law), _Files(platforms, parse_platform), frozenset(by_hand))
+    by_hand = [name for files in (laws, platforms, helplines) for name in files.added()]
+    return Facts(laws, platforms, frozenset(by_hand), helplines)
+
+
+def last_read(fact: Law | Platform | Helpline) -> datetime.date:
+    """The latest day on which something in the file was verified; the earliest of all days where nothing was."""
+    parts = (fact, *(fact.channels if isinstance(fact, Platform) else ()))
+    return max(part.verified_on or datetime.date.min for part in parts)
 
 
 def countries_of(codes: Iterable[str]) -> frozenset[str]:
@@ -374,25 +393,32 @@ def cross_check(facts: Facts) -> tuple[str, ...]:
     return tuple(wrong)
 
 
-def _listed(folder: Path, added: Path | None, kind: str) -> dict[str, tuple[Path, datetime.date | None]]:
-    """Path and day of adding by id, sorted; what was added later stands over what was there."""
-    found: dict[str, tuple[Path, datetime.date | None]] = {}
+def _listed(folder: Path, added: Path | None, kind: str, parse: Parse[T]) -> _Files[T]:
+    """The files of one kind by id, sorted: what was added stands over what was there, unless that was read later."""
     try:
-        for name in os.listdir(folder / kind):
-            if name.endswith(".toml"):
-                found[name[:-5]] = (folder / kind / name, None)
-        for day in sorted(os.listdir(added)) if added and added.is_dir() else ():
-            under = added / day / kind if added else folder
-            if re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) and under.is_dir():
-                for name in os.listdir(under):
-                    if name.endswith(".toml"):
-                        found[name[:-5]] = (under / name, datetime.date.fromisoformat(day))
+        found: dict[str, tuple[Path, datetime.date | None]] = {p.stem: (p, None) for p in _tomls(folder / kind)}
+        for date in sorted(os.listdir(added)) if added and added.is_dir() else ():
+            if added and _DAY.fullmatch(date):
+                on = datetime.date.fromisoformat(date)
+                for path in _tomls(added / date / kind):
+                    shipped, over = found.get(path.stem, (None, on))
+                    if not shipped or over or _stands_over(path, shipped, parse):
+                        found[path.stem] = (path, on)
     except OSError as e:
         raise _damaged(f"they could not be read: {e.strerror}") from e
-    return dict(sorted(found.items()))
+    return _Files(kind, dict(sorted(found.items())), parse)
 
 
-def _read(path: Path, parse: Callable[..., T], added_on: datetime.date | None) -> T:
+def _tomls(folder: Path) -> list[Path]:
+    return [folder / name for name in os.listdir(folder) if name.endswith(".toml")] if folder.is_dir() else []
+
+
+def _stands_over(path: Path, shipped: Path, parse: Parse[T]) -> bool:
+    """Whether the shipped file was not read later than the one that was added."""
+    return last_read(_read(shipped, None, parse)) <= last_read(_read(path, None, parse))
+
+
+def _read(path: Path, added_on: datetime.date | None, parse: Parse[T]) -> T:
     """One file. Raises FactsError with the reason."""
     import tomllib
 
@@ -428,14 +454,14 @@ def _worse(confidence: Confidence, than: Confidence) -> bool:
 
 
 def _by_hand(added_on: datetime.date | None) -> list[str]:
-    return [f"Added by hand on {_day(added_on)}: {CHECK}."] if added_on else []
+    return [f"Added by hand on {day(added_on)}: {CHECK}."] if added_on else []
 
 
 def _not_read(confidence: Confidence, verified_on: datetime.date | None, where: str, what: str) -> list[str]:
     if confidence is Confidence.UNVERIFIED:
         return [f"Nobody has verified {what}: {CHECK}."]
     if confidence is Confidence.SECONDARY and verified_on:
-        return [f"Not read {where} (as of {_day(verified_on)}): {CHECK}."]
+        return [f"Not read {where} (as of {day(verified_on)}): {CHECK}."]
     return []
 
 
@@ -458,5 +484,6 @@ def _part(says: str, confidence: Confidence) -> str:
     return f"{says} {_LESS_SURE[confidence]} that, so {CHECK}."
 
 
-def _day(day: datetime.date) -> str:
-    return f"{day.day} {day:%B %Y}"
+def day(on: datetime.date) -> str:
+    """A day in words, such as 23 November 2026."""
+    return f"{on.day} {on:%B %Y}"

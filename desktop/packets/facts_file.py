@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from desktop.packets.elements import ELEMENTS
@@ -24,7 +25,9 @@ from desktop.packets.facts import (
     Next,
     Platform,
     UrlRule,
+    day,
 )
+from desktop.safety import helplines
 from desktop.safety.helplines import Confidence
 
 LANGUAGES = ("en", "fr", "es", "pt", "sw", "ar", "ko", "hi")
@@ -142,6 +145,15 @@ def parse_platform(id: str, values: Mapping[str, Any], added_on: datetime.date |
     if len({c.id for c in platform.channels}) < len(platform.channels):
         raise ValueError("two channels have the same id")
     return platform
+
+
+def parse_helpline(id: str, values: Mapping[str, Any], added_on: datetime.date | None = None) -> helplines.Helpline:
+    """A helpline from TOML values; one that was added by hand says so. Raises ValueError with the reason."""
+    _id(id)
+    helpline = helplines.parse(values)
+    if added_on is None:
+        return helpline
+    return replace(helpline, says=f"{helpline.says} Added by hand on {day(added_on)}: {helplines.CHECK}.")
 
 
 def _channel(t: _Table) -> Channel:

@@ -152,12 +152,12 @@ def _read(path: Path) -> Helpline:
     import tomllib
 
     try:
-        return _parse(tomllib.loads(path.read_bytes().decode("utf-8")))
+        return parse(tomllib.loads(path.read_bytes().decode("utf-8")))
     except ValueError as e:
         raise _damaged(f"{path.name}: {e}") from e
 
 
-def _parse(values: Mapping[str, Any]) -> Helpline:
+def parse(values: Mapping[str, Any]) -> Helpline:
     """A helpline from TOML values. Raises ValueError with the reason in plain words."""
     if unknown := sorted(values.keys() - _KEYS):
         raise ValueError(f"there is no key called {unknown[0]!r}")
