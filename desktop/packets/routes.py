@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from desktop.packets.addresses import HOLD_POSTS
+from desktop.packets.addresses import HOLD_POSTS, host_of
 from desktop.packets.complete import (
     SERVICES,
     Assessment,
@@ -69,30 +69,45 @@ def routes(request: Request, facts: Facts, helplines: Iterable[Helpline] | None 
     turn_to = _turn_to(country, minors, helplines)
     finder = _Finder(replace(request, include=Include()), facts)
     if minors:
-        return (*finder.for_minors(), *turn_to)
+        ways = tuple(finder.for_minors())
+        return (*ways, *_not_among(ways, turn_to, facts))
     if refusals := gate(request):
         first = (Route("question", title=r.says, why=(r.remedy,), refused=r.says) for r in refusals)
-        return (*first, *(turn_to if request.gate.age else ()))
+        return (*first, *(map(_helped_by, turn_to) if request.gate.age else ()))
     found = finder.for_adults()
-    taken = {facts.platforms[r.platform_id].name for r in found if not r.refused}
     good = [r for r in found if not r.refused]
-    return (*good, *(r for r in turn_to if r.helpline not in taken), *(r for r in found if r.refused))
+    return (*good, *_not_among(good, turn_to, facts), *(r for r in found if r.refused))
 
 
-def _turn_to(country: str, minors: bool, helplines: Iterable[Helpline] | None) -> tuple[Route, ...]:
+def _not_among(ways: Iterable[Route], helplines: Iterable[Helpline], facts: Facts) -> Iterable[Route]:
+    """The helplines that are not there already as a platform: the name or the website is the same."""
+    names, hosts = set(), set()
+    for route in ways:
+        platform = facts.platforms[route.platform_id]
+        names.add(platform.name)
+        hosts |= {_site(c.address) for c in platform.channels if c.address}
+    return (_helped_by(h) for h in helplines if h.name not in names and not (h.web and _site(h.web) in hosts))
+
+
+def _site(address: str) -> str:
+    return host_of(address).removeprefix("www.")
+
+
+def _turn_to(country: str, minors: bool, helplines: Iterable[Helpline] | None) -> tuple[Helpline, ...]:
     chosen = _helplines.for_country(country, minors)
-    if helplines is not None:
-        given = {h.name: h for h in helplines}
-        chosen = tuple(given[h.name] for h in chosen if h.name in given)
-    return tuple(
-        Route(
-            _CHILD_SAFETY if h.who is Who.MINORS else "support",
-            helpline=h.name,
-            title=h.lines()[0],
-            why=(h.says,),
-            doubts=tuple(filter(None, [h.doubt()])),
-        )
-        for h in chosen
+    if helplines is None:
+        return chosen
+    given = {h.name: h for h in helplines}
+    return tuple(given[h.name] for h in chosen if h.name in given)
+
+
+def _helped_by(h: Helpline) -> Route:
+    return Route(
+        _CHILD_SAFETY if h.who is Who.MINORS else "support",
+        helpline=h.name,
+        title=h.lines()[0],
+        why=(h.says,),
+        doubts=tuple(filter(None, [h.doubt()])),
     )
 
 
@@ -172,7 +187,7 @@ class _Finder:
 
     def _statutes(self, platform: Platform, own: Iterable[Route]) -> Iterable[Route]:
         covered = {r.law_id for r in own if r.platform_id == platform.id}
-        for law in self.laws:
+        for law in sorted(self.laws, key=_soonest):
             if law.addressed_to not in ("platform", "controller") or law.offer == "only_if_asked" or law.id in covered:
                 continue
             named = law.id in platform.laws
@@ -181,19 +196,20 @@ class _Finder:
                 yield self._route("law", platform, None, law)
 
     def _authorities(self) -> Iterable[Route]:
-        """Laws under which she asks an office, and the office then has it taken down."""
+        """Offices that have it taken down for her: under a law of her country, and those that her country has."""
         for law in self.laws:
             if law.addressed_to in _AUTHORITIES and self._hers(law):
                 for platform in self.platforms:
                     if platform.kind in _AUTHORITIES and law.id in _laws_of(platform) and self._for_her(platform):
-                        yield self._route(
-                            "regulator" if platform.kind == "regulator" else "support", platform, None, law
-                        )
+                        yield self._route(platform.kind, platform, None, law)
+        for platform in self.platforms:
+            if platform.kind == "support" and self.country in countries_of(platform.countries):
+                yield self._route("support", platform, None, None)
 
     def _search(self) -> Iterable[Route]:
         erasure = [law for law in self.laws if law.addressed_to == "controller" and self._hers(law)]
         more = [f"In her country {law.name} gives a right to erasure against search engines too." for law in erasure]
-        for platform in self.platforms:
+        for platform in sorted(self.platforms, key=lambda p: list(Confidence).index(p.confidence)):
             if platform.kind == "search":
                 why = "It takes the page out of what people find. It does not delete it."
                 yield self._route("search", platform, None, None, why, *more[:1])
@@ -204,9 +220,13 @@ class _Finder:
         for kind in _CARRIERS:
             for platform in self.platforms:
                 if platform.kind == kind:
-                    bound = [law for law in self.laws if kind in law.binds and self._hers(law)]
-                    law = next((law for law in bound if law.in_force(self.day) and law.offer == "normal"), None)
+                    law = next(filter(lambda law: self._binds(law, platform), self.laws), None)
                     yield self._route("host", platform, None, law)
+
+    def _binds(self, law: Law, platform: Platform) -> bool:
+        """Whether a law of her country, made for this, obliges such a service today."""
+        made_for_it = law.addressed_to == "platform" and law.offer == "normal" and platform.kind in law.binds
+        return made_for_it and self._hers(law) and law.in_force(self.day)
 
     def _programmes(self) -> Iterable[Route]:
         for platform in self.platforms:
@@ -237,17 +257,20 @@ class _Finder:
                 if platform.kind == "regulator":
                     steps.setdefault(platform.id, []).append(step.says)
         for platform in self.platforms:
-            if platform.kind == "regulator" and self._for_her(platform) and EVERYWHERE not in platform.countries:
+            if platform.kind == "regulator" and self.country in countries_of(platform.countries):
                 steps.setdefault(platform.id, [])
         for id, says in steps.items():
             yield self._route("regulator", self.facts.platforms[id], None, None, *dict.fromkeys(says))
 
     def _copyright(self) -> Iterable[Route]:
+        """Shown with the reason why not: it is taken only where it was chosen by hand."""
+        statements = replace(self.request.statements, ownership=False)
+        not_hers = _Finder(replace(self.request, statements=statements), self.facts)
         for law in self.laws:
             if law.offer == "only_if_asked" and law.id != self.request.law:
                 for platform in self.targets[:1]:
                     if can_be_sent(law, platform):
-                        yield self._route("law", platform, None, law)
+                        yield not_hers._route("law", platform, None, law)
 
     def _chosen(self) -> Iterable[Route]:
         """The way that was chosen by hand, where it is none of those above."""
@@ -313,7 +336,7 @@ class _Finder:
 
     def _why(self, law: Law | None, platform: Platform, channel: Channel) -> Iterable[str]:
         yield channel.says or platform.says
-        if channel.account == "no":
+        if channel.account == "no" and channel.kind in ("form", "portal"):
             yield "No account is needed."
         if law is None:
             return
@@ -330,6 +353,13 @@ class _Finder:
     def _no_country(self, kind: str) -> Iterable[str]:
         if kind in ("police", "law") and not self.country:
             yield "Say in which country she lives: there may be a law and an office for it."
+
+
+def _soonest(law: Law) -> tuple[bool, float]:
+    """The laws made for this before the general right to erasure, the shortest limit first."""
+    limit = law.deadline
+    hours = (limit.hours or limit.days * 24 or limit.months * 24 * 30) if limit else float("inf")
+    return law.addressed_to == "controller", hours
 
 
 def _kind(platform: Platform, law: Law | None) -> str:
