@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import argparse
 
     from desktop.casebook.casebook import Casebook
-    from desktop.casebook.records import Incident
+    from desktop.casebook.records import Incident, PacketForm, Request
+    from desktop.packets.deadlines import Due
+    from desktop.packets.tracking import NextStep
 
 SCHEMA = "counterproof.case/1"
 _HEAD = re.compile(r"\d+(-[0-9A-Za-z]{4}){4}")
@@ -226,12 +228,22 @@ def _request_arguments(request: argparse.ArgumentParser) -> None:
     request.add_argument("--update", type=int, metavar="N", help="change request N instead")
     for name in ("item", "sighting"):
         request.add_argument(
-            f"--{name}", type=int, action="append", default=[], metavar="N", help=f"{name} N is asked about (repeat it)"
+            f"--{name}",
+            type=int,
+            action="append",
+            default=[],
+            metavar="N",
+            help=f"{name} N is asked about (repeat it); with --update, these and no others",
         )
-    request.add_argument("--basis", default="", metavar="TEXT", help="the legal basis")
+    request.add_argument("--basis", metavar="TEXT", help="the legal basis")
     request.add_argument("--channel", metavar="TEXT", help="by what channel, such as their form or e-mail")
     request.add_argument("--sent-at", metavar="TIME", help="when it was sent, or now")
-    request.add_argument("--due", metavar="TIME", help="when an answer is due; 48h or 7d counts from when it was sent")
+    request.add_argument(
+        "--due",
+        metavar="TIME",
+        help="when an answer is due; 48h or 7d counts from when it was sent (by the law’s own clock, where the request "
+        "was made here)",
+    )
     request.add_argument("--reference", metavar="TEXT", help="their number for it")
     request.add_argument("--state", choices=_STATES, help="where it stands (draft, or sent once --sent-at is given)")
     request.add_argument("--time-zone", default="", metavar="TEXT", help="of the times given here (this computer’s)")
@@ -395,10 +407,18 @@ def _tell_of_set_aside(book: Casebook) -> None:
 
 def _open(book: Casebook, args: argparse.Namespace) -> int:
     found = book.verify()
-    incidents, due = book.incidents(), book.due()
+    incidents, due = book.incidents(), _due(book)
     if args.json:
         rows = [{**asdict(i), "overview": asdict(book.overview(i.id))} for i in incidents]
-        return _json({"incidents": rows, "due": [asdict(r) for r in due], "verification": asdict(found)}, found.ok)
+        waiting = [
+            {
+                **asdict(request),
+                "limit": None if limit is None else {**asdict(limit), "at": limit.at.isoformat()},
+                "next_steps": [asdict(step) for step in steps],
+            }
+            for request, limit, steps in due
+        ]
+        return _json({"incidents": rows, "due": waiting, "verification": asdict(found)}, found.ok)
     for incident in incidents:
         _lines(case_show.incident_lines(incident, book.overview(incident.id)))
     _say("")
@@ -407,6 +427,34 @@ def _open(book: Casebook, args: argparse.Namespace) -> int:
     else:
         _say("No answer is due.")
     return _verified(found)
+
+
+def _due(book: Casebook) -> list[tuple[Request, Due | None, tuple[NextStep, ...]]]:
+    """What waits for an answer and until when, by whose clock, and what can be done about it."""
+    waiting = book.due()
+    if not waiting:
+        return []
+    from datetime import datetime
+
+    from desktop.packets import facts, tracking
+
+    known, at = facts.load(), datetime.now().astimezone()
+    requests, sightings = book.requests(), book.sightings()
+    begun: dict[int, set[str]] = {}
+    for form in book.packet_forms():
+        begun.setdefault(form.follows or 0, set()).add(form.platform)
+    out = []
+    for request in waiting:
+        law, platform, channel = tracking.way_of(book, request.id, known)
+        limit = tracking.due_of(request, law, channel)
+        steps = tracking.next_steps(
+            *(request, law, platform, limit, at, known),
+            answers=book.answers(request.id),
+            seen_again=tracking.seen_again(request, sightings, requests),
+            begun=begun.get(request.id, ()),
+        )
+        out.append((request, limit, steps))
+    return out
 
 
 def _verify(book: Casebook, args: argparse.Namespace) -> int:
@@ -583,16 +631,24 @@ def _delete(book: Casebook, args: argparse.Namespace) -> int:
         if _asked(f"Delete {what}? It cannot be brought back. Type delete: ").casefold() != "delete":
             _tell("Nothing was deleted.")
             return SOME_NOT
+    alike: tuple[int, ...] = ()
     if args.sighting is not None:
         book.delete_sighting(args.sighting)
     elif args.maybe_minor:
+        from desktop.casebook.alike import alike_left
+
+        alike = alike_left(book, args.item)  # before its fingerprints are gone
         book.mark_maybe_minor(args.item)
         age_gate.show_where_to_turn(country or None)
     else:
         book.delete_item(args.item)
     if args.json:
-        return _json({"deleted": what})
+        return _json({"deleted": what, "alike": alike} if args.maybe_minor else {"deleted": what})
     _say(f"Deleted: {what}. The log holds only that it was deleted. Backups made before still hold it.")
+    if alike:
+        name = words.visible(args.file)
+        _say(f"These look like it, and are still there: {', '.join(f'item {n}' for n in alike)}.")
+        _say(f"If someone in one of them may be under 18 too: counterproof case delete {name} ITEM --maybe-minor")
     _tell_of_set_aside(book)
     return DONE
 
@@ -699,18 +755,21 @@ def _request(book: Casebook, args: argparse.Namespace) -> int:
     sent = case_show.moment(args.sent_at, zone) if args.sent_at else None
     state = RequestState(args.state) if args.state else RequestState.SENT if sent else None
     if args.update is not None:
-        if args.to or args.item or args.sighting or args.basis:
-            raise CounterproofError(
-                "not_changed",
-                "To whom a request went, on what basis and about what cannot be changed. It is as it was.",
-                "Record it as another request, and set this one to withdrawn with --state withdrawn.",
-            )
         before = book.request(args.update)
-        due = case_show.due(args.due, zone, sent or before.sent_at) if args.due else None
+        due = case_show.due(args.due, zone, sent or before.sent_at) if args.due else _by_law(book, before, sent)
         if not args.state and before.state is not RequestState.DRAFT:
             state = None  # a later correction of the date does not take an answer back
         request = book.update_request(
-            args.update, channel=args.channel, sent_at=sent, reference=args.reference, due_at=due, state=state
+            args.update,
+            recipient=args.to,
+            legal_basis=args.basis,
+            item_ids=args.item or None,
+            sighting_ids=args.sighting or None,
+            channel=args.channel,
+            sent_at=sent,
+            reference=args.reference,
+            due_at=due,
+            state=state,
         )
     elif args.to:
         request = book.add_request(
@@ -718,7 +777,7 @@ def _request(book: Casebook, args: argparse.Namespace) -> int:
             args.to,
             item_ids=args.item,
             sighting_ids=args.sighting,
-            legal_basis=args.basis,
+            legal_basis=args.basis or "",
             channel=args.channel or "",
             sent_at=sent,
             reference=args.reference or "",
@@ -735,12 +794,39 @@ def _request(book: Casebook, args: argparse.Namespace) -> int:
         )
     else:
         rows = book.requests(args.incident)
-        lines = (line for r in rows for line in case_show.request_lines(r, book.answers(r.id)))
-        return _listed(args, "requests", rows, lines, "No request was recorded yet.")
+        forms = {form.request_id: form for form in book.packet_forms(args.incident)}
+        if args.json:
+            return _json({"requests": [_request_record(book, r, forms.get(r.id)) for r in rows]})
+        _lines(line for r in rows for line in _request_lines(book, r, forms.get(r.id)))
+        if not rows:
+            _say("No request was recorded yet.")
+        return DONE
+    form = next((f for f in book.packet_forms(request.incident_id) if f.request_id == request.id), None)
     if args.json:
-        return _json({"request": asdict(request)})
-    _lines(case_show.request_lines(request, book.answers(request.id)))
+        return _json({"request": _request_record(book, request, form)})
+    _lines(_request_lines(book, request, form))
     return DONE
+
+
+def _request_lines(book: Casebook, request: Request, form: PacketForm | None) -> Iterable[str]:
+    return case_show.request_lines(request, book.answers(request.id), book.packets(request.id), form)
+
+
+def _request_record(book: Casebook, request: Request, form: PacketForm | None) -> dict[str, Any]:
+    """A request as JSON, without the text of its form: `export` holds that."""
+    kept = None if form is None else {k: v for k, v in asdict(form).items() if k != "form"}
+    return {**asdict(request), "packets": [asdict(p) for p in book.packets(request.id)], "form": kept}
+
+
+def _by_law(book: Casebook, request: Request, sent: str | None) -> str | None:
+    """Until when by the law's own clock, where a request that is now said to be sent was made here."""
+    if sent is None or not (book.packets(request.id) or any(f.request_id == request.id for f in book.packet_forms())):
+        return None
+    from desktop.packets import facts, tracking
+
+    law, _, channel = tracking.way_of(book, request.id, facts.load())
+    due = tracking.due_of(replace(request, sent_at=sent), law, channel)
+    return None if due is None else due.at.isoformat(timespec="seconds")
 
 
 def _answer(book: Casebook, args: argparse.Namespace) -> None:

@@ -16,7 +16,20 @@ from detectors.verdict import Band
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from desktop.casebook.records import Answer, Consent, Incident, Item, LogRow, Overview, Request, Sighting
+    from desktop.casebook.records import (
+        Answer,
+        Consent,
+        Incident,
+        Item,
+        LogRow,
+        Overview,
+        Packet,
+        PacketForm,
+        Request,
+        Sighting,
+    )
+    from desktop.packets.deadlines import Due
+    from desktop.packets.tracking import NextStep
 
 # What was seen, sent or is due lies in these; another year is a slip of the hand, and some have no local time.
 _YEARS = range(1980, 2100)
@@ -205,8 +218,10 @@ def _there(at: str, name: str) -> str:
         return ""
 
 
-def request_lines(request: Request, answers: Sequence[Answer] = ()) -> Iterator[str]:
-    """A request and what was answered."""
+def request_lines(
+    request: Request, answers: Sequence[Answer] = (), packets: Sequence[Packet] = (), form: PacketForm | None = None
+) -> Iterator[str]:
+    """A request, the packets that were made of it, what was answered, and whether a form of it is kept."""
     yield f"{request.id:>5}  to {plain(request.recipient)}: {_STATES[request.state]}"
     basis, channel, number = map(plain, (request.legal_basis, request.channel, request.reference))
     about = [f"item {i}" for i in request.item_ids] + [f"sighting {i}" for i in request.sighting_ids]
@@ -220,22 +235,35 @@ def request_lines(request: Request, answers: Sequence[Answer] = ()) -> Iterator[
     ):
         if text:
             yield f"       {name} {text}"
+    for packet in packets:
+        yield f"       {local(packet.built_at)} packet made: {plain(packet.name)}"
+    if form is not None:
+        after = f", after request {form.follows}" if form.follows is not None else ""
+        yield f"       form last saved {local(form.updated_at)}{after}"
     for answer in answers:
         text = f". {plain(answer.text)}" if answer.text else ""
         yield f"       {local(answer.at)} answer: {plain(answer.outcome)}{text}"
 
 
-def due_lines(requests: Sequence[Request]) -> Iterator[str]:
-    """What should have been answered by now, and what is due next. Of the platforms, not of the person."""
+def due_lines(due: Sequence[tuple[Request, Due | None, Sequence[NextStep]]]) -> Iterator[str]:
+    """What should have been answered by now, and what is due next, each with whose clock that is and what can be done.
+    Of the platforms, not of the person."""
     at = datetime.now(UTC)
-    for request in requests:
+    for request, limit, steps in due:
         if request.due_at is None:
             continue
         who = f"{plain(request.recipient)} (request {request.id})"
+        clock = ""
+        if limit is not None and limit.at == datetime.fromisoformat(request.due_at):
+            clock = f" ({'the law' if limit.basis == 'law' else 'the platform itself'} says: {plain(limit.words)})"
         if datetime.fromisoformat(request.due_at) < at:
-            yield f"{who} should have answered by {local(request.due_at)}."
+            yield f"{who} should have answered by {local(request.due_at)}{clock}."
         else:
-            yield f"{who} has until {local(request.due_at)} to answer."
+            yield f"{who} has until {local(request.due_at)} to answer{clock}."
+        if first := next(iter(steps), None):
+            if first.kind != "wait":  # that it has time was said
+                yield f"  What you can do: {plain(first.title)}."
+            yield from (f"    {plain(doubt)}" for doubt in first.doubts)
 
 
 def consent_line(consent: Consent) -> str:

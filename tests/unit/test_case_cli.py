@@ -400,9 +400,9 @@ def test_requests_and_answers(case: Case) -> None:
     assert case.json("request", "--update", 1, "--due", "2026-07-04")["request"]["due_at"].startswith(
         "2026-07-04T23:59:59"
     )
-    case("request", "--update", 1, "--to", "Y", "--channel", "e-mail", code=1)
-    assert "cannot be changed" in case.err
-    assert case.json("request")["requests"][0]["channel"] == "form"
+    changed = case.json("request", "--update", 1, "--to", "X", "--basis", "TIDA s.3", "--item", 1)["request"]
+    assert (changed["recipient"], changed["legal_basis"], changed["item_ids"]) == ("X", "TIDA s.3", [1])
+    assert (changed["channel"], changed["sighting_ids"], changed["reference"]) == ("form", [1], "77")
     with case.book() as book:
         assert [r.id for r in book.due()] == [1]
     assert "X (request 1) should have answered by 2026-07-04 23:59 +01:00." in case("open")
@@ -412,6 +412,34 @@ def test_requests_and_answers(case: Case) -> None:
     assert "2026-07-05 09:00 +01:00 answer: removed. we removed it" in shown
     assert case.json("request", "--update", 1, "--channel", "e-mail")["request"]["state"] == "answered"
     assert "No answer is due." in case("open")
+
+
+def test_a_request_that_was_made_here_has_the_laws_own_clock(case: Case) -> None:
+    case("add", case.picture("a.jpg", b"a"), "--age", "adults", "--url", "https://x.com/a/status/1")
+    with case.book() as book:
+        form = '{"schema":"counterproof.request/1","law":"us_tida","platform":"x"}'
+        book.new_packet(1, form, recipient="X", item_ids=[1], sighting_ids=[1])
+        book.packet_built(1, "request-1a2b3c4d", "ab" * 32, law="us_tida", platform="x", channel="take_it_down")
+    shown = case("request")
+    assert "packet made: request-1a2b3c4d" in shown
+    assert "form last saved" in shown
+    record = case.json("request")["requests"][0]
+    assert (record["packets"][0]["sha256"], record["form"]["law"]) == ("ab" * 32, "us_tida")
+    assert "schema" not in json.dumps(record)  # the text of the form is for `export`
+    sent = case.json("request", "--update", 1, "--sent-at", "2026-07-01 10:00")["request"]
+    assert (sent["state"], sent["due_at"]) == ("sent", "2026-07-03T05:00:00-04:00")
+    shown = case("open")
+    assert "X (request 1) should have answered by 2026-07-03 10:00 +01:00 (the law says: " in shown
+    assert "What you can do: Complain to: Federal Trade Commission (US)." in shown
+    assert "check before sending" in shown
+    (due,) = case.json("open")["due"]
+    assert (due["limit"]["basis"], due["next_steps"][0]["platform_id"]) == ("law", "us_ftc")
+    with case.book() as book:
+        book.new_packet(1, '{"platform":"us_ftc"}', follows=1)
+    assert "Federal Trade Commission" not in case("open")
+    own = case.json("request", "--update", 1, "--sent-at", "2096-07-01 10:00", "--due", "9d")["request"]
+    assert own["due_at"].startswith("2096-07-10")  # what a person says goes before the law
+    assert "to answer." in case("open")
 
 
 @pytest.mark.parametrize("wrong", ["yesterday", "2026-13-01", "12", "h", "-5h", "99999h"])
@@ -447,6 +475,18 @@ def test_an_item_that_may_show_a_minor_after_all(case: Case) -> None:
     case("sighting", "https://example.org/2", "--maybe-minor", "--item", 1, code=1)
     case("sighting", "https://example.org/2", "--maybe-minor")
     assert "text only, because someone may be under 18" in case("sighting")
+
+
+def test_what_looks_like_it_is_named_when_an_item_goes(case: Case) -> None:
+    for name, data in (("a.jpg", b"same 1"), ("b.jpg", b"same 2"), ("c.jpg", b"other"), ("d.jpg", b"same 3")):
+        case("add", case.picture(name, data), "--age", "adults")
+    case("groups", "--not-a-match", 1, 4)
+    told = case("delete", 1, "--maybe-minor", "--yes")
+    assert "These look like it, and are still there: item 2." in told
+    assert "ITEM --maybe-minor" in told
+    assert case.json("delete", 2, "--maybe-minor", "--yes")["alike"] == [4]
+    assert "still there" not in case("delete", 4, "--maybe-minor", "--yes")
+    assert [i["id"] for i in case.json("list")["items"]] == [3]
 
 
 def test_several_incidents_are_told_apart(case: Case) -> None:
