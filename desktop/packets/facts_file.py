@@ -192,7 +192,7 @@ def _channel(t: _Table) -> Channel:
     if not channel.address and not channel.steps:
         raise ValueError(f"channel {channel.id}: there is no way to use it: address or steps")
     if channel.batch == "one" and channel.batch_max not in (None, 1):
-        raise ValueError(f"channel {channel.id}: batch_max is 1 where a report takes one")
+        raise ValueError(f"channel {channel.id}: batch_max must be 1 where a report takes one")
     return channel
 
 
