@@ -43,7 +43,9 @@ def payload(
     request = letter.request
     files = {f"letters/{d.name}": d.pdf for d in documents}
     text = json.dumps(record(letter), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-    files["request.json"] = text.encode("utf-8") + b"\n"
+    # Direction marks and what is invisible are escaped, so that an editor shows the text as it is.
+    shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    files["request.json"] = shown.encode("utf-8") + b"\n"
     if request.sightings:
         files["addresses.csv"] = table(ADDRESS_COLUMNS, _addresses(request))
     if custody is not None:
