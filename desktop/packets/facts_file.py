@@ -209,7 +209,7 @@ class _Table:
         for table in self._inner:
             table.done()
         if self._values:
-            raise ValueError(f"there is no key called {self._where}{min(self._values)!r}")
+            raise ValueError(f"{self._where}there is no key called {min(self._values)!r}")
 
     def _bad(self, key: str, must: str) -> ValueError:
         return ValueError(f"{self._where}{key} must be {must}")

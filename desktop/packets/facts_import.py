@@ -35,7 +35,7 @@ _NAME = re.compile(r"(laws|platforms|helplines)/([a-z][a-z0-9_]{0,63})\.toml")
 # Words that steer nothing. All other keys are risky: addresses, roles, elements, deadlines, costs, confidence.
 _HARMLESS = {
     "name", "citation", "synthetic_says", "says", "gloss", "source", "verified_on", "owner", "stopncii_since", "hours",
-    "starts", "words", "cite", "label",
+    "cite", "label",
 }  # fmt: skip
 _LIKE_AN_ADDRESS = re.compile(r"\S*(?:@|://|\w\.\w{2})\S*|\+?\d[\d -]{5,}\d")
 
@@ -246,7 +246,7 @@ def _flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
 
 def _risky(key: str, old: str, new: str) -> bool:
     words = key.split()
-    if words[-1] not in _HARMLESS and words[0] != "gloss":
+    if words[0] == "deadline" or (words[-1] not in _HARMLESS and words[0] != "gloss"):
         return True
     # A harmless text may still send somebody somewhere.
     named = {*_LIKE_AN_ADDRESS.findall(new)} - {*_LIKE_AN_ADDRESS.findall(old)}

@@ -357,7 +357,7 @@ def test_a_time_limit_that_is_less_sure_than_its_law_says_so() -> None:
 
 
 BAD_LAWS = [
-    ("name =", "nome ="),
+    ("name =", "colour = 1\nname ="),
     ('name = "An Act"\n', ""),
     ('"GB"', '"UKR"'),
     ('["GB"]', "[]"),
@@ -406,7 +406,7 @@ BAD_LAWS = [
     ("[deadline]", "[[deadline]]"),
 ]
 BAD_PLATFORMS = [
-    ("name =", "nome ="),
+    ("name =", "colour = 1\nname ="),
     ('kind = "platform"', 'kind = "website"'),
     ('["somewhere.example"]', '["sömewhere.example"]'),
     ('["somewhere.example"]', '["Somewhere.example"]'),
