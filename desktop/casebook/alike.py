@@ -26,11 +26,8 @@ def alike_left(casebook: Casebook, item_id: int) -> tuple[int, ...]:
         for other in casebook.items()
         if other.id != item_id and other.hashes and other.hashes.sha256 != item.hashes.sha256 and other.id not in apart
     ]
-    found = near_duplicates.match_list(others, [(view.pdq, "", "") for view in item.views])
-    return tuple(
-        dict.fromkeys(
-            others[m.picture].id
-            for m in found
-            if m.view is not None and "region" not in {m.view.kind} & {item.views[m.entry].kind}
-        )
-    )
+    # Of one picture against many views, and not the other way round: that is many times quicker.
+    views = [(other.id, view) for other in others for view in other.views]
+    found = near_duplicates.match_list([item], [(view.pdq, "", "") for _, view in views])
+    matched = [(views[m.entry], m.view) for m in found if m.view is not None]
+    return tuple(sorted({other for (other, theirs), mine in matched if not theirs.kind == mine.kind == "region"}))

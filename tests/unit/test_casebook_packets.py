@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from desktop.casebook import database, keys, migrations, tables
+from desktop.casebook.alike import alike_left
 from desktop.casebook.casebook import Casebook
 from desktop.casebook.records import CasebookError, RequestState
+from detectors.report import View
 from tests.casebook_kill import CHEAP, numbered_report
 from tests.unit.test_casebook_custody import decrypted, found_in
 
@@ -367,3 +369,26 @@ def test_the_first_layout_is_as_it_was_released() -> None:
 
     digest = hashlib.sha256(migrations._FIRST.encode()).hexdigest()
     assert digest == "7f3f9a949d4395d553a71164cf760027f118c780abc902a12df3273694ca4cf4"
+
+
+# What looks like an item that goes
+
+
+def test_what_looks_like_it_is_found_across_incidents(casebook: Casebook) -> None:
+    def added(number: int, *views: View, incident: int = 1) -> int:
+        return casebook.add_item(incident, numbered_report(number), views).id
+
+    pdq, near, far = "0f" * 32, "0f" * 31 + "0e", "f1" * 32
+    whole, part = View("whole", (0, 0, 9, 9), pdq, 90), View("region", (0, 0, 5, 5), far, 90)
+    first = added(50, whole, part)
+    same = added(51, View("whole", (0, 0, 9, 9), near, 90), incident=casebook.add_incident("other").id)
+    cropped = added(52, View("whole", (0, 0, 5, 5), far, 90))
+    part_too = added(53, View("region", (0, 0, 5, 5), far, 90))  # part against part says little
+    added(50, whole)  # the same bytes go with it
+    wrong = added(54, View("whole", (0, 0, 9, 9), near, 90))
+    casebook.not_a_match(first, wrong)
+    assert alike_left(casebook, first) == (same, cropped)
+    assert alike_left(casebook, cropped) == (first, part_too)
+    assert alike_left(casebook, 1) == ()  # nothing to compare it by
+    with refused("no_such_record"):
+        alike_left(casebook, 99)
