@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -188,6 +189,8 @@ def _assessed(args: argparse.Namespace, image: str = "") -> tuple[Assessment, Fa
 
     facts, request = _loaded(args), _request(args)
     if image:
+        if request.include.image not in (image, "none"):
+            show.tell(f"The request asks for pictures; that is asked again here, with --image {request.include.image}.")
         request = replace(request, include=replace(request.include, image=image))
     return complete.assess(request, facts), facts
 
@@ -204,9 +207,8 @@ def _check(args: argparse.Namespace) -> int:
 
 def _routes(args: argparse.Namespace) -> int:
     from desktop.packets import routes
-    from desktop.safety import helplines
 
-    found = routes.routes(_request(args), _loaded(args), helplines.load())
+    found = routes.routes(_request(args), _loaded(args))
     if args.json:
         show.as_json("packet_routes", {"routes": [show.plain(asdict(r)) for r in found]})
         return DONE
@@ -305,7 +307,12 @@ def _facts(args: argparse.Namespace) -> int:
 def _fact(args: argparse.Namespace, facts: Facts) -> int:
     kind, _, id = args.id.rpartition("/")
     is_law = id in facts.laws and kind in ("", "laws")
-    one: Any = facts.law(id) if is_law or kind == "laws" else facts.platform(id)
+    if not is_law and (id not in facts.platforms or kind not in ("", "platforms")):
+        near = ", ".join(difflib.get_close_matches(id, [*facts.laws, *facts.platforms], cutoff=0.5))
+        remedy = f"Perhaps one of these: {near}." if near else "counterproof packet facts lists all."
+        name = words.visible(args.id)[:60]
+        raise CounterproofError("unknown_fact", f"There is no law or platform called “{name}”.", remedy)
+    one: Any = facts.law(id) if is_law else facts.platform(id)
     if args.json:
         return show.as_json(
             "packet_fact", {"law" if is_law else "platform": show.plain(asdict(one)), "doubts": list(one.doubts())}
