@@ -165,14 +165,14 @@ class Law:
     def doubts(self) -> tuple[str, ...]:
         """What a person should check before she relies on it, a sentence each; empty when all was verified."""
         own = self.confidence
-        read = _not_read(own, self.verified_on, "in the official text", "this law")
+        read = _not_read(self, self.name, "in the official text")
         found = [*_by_hand(self.added_on), *read]
         if self.status == "not_confirmed":
-            found.append(f"It is not confirmed that this law is in force: {CHECK}.")
-        found += _not_in_source(self.unchecked, LAW_PARTS)
+            found.append(f"It is not confirmed that {self.name} is in force: {CHECK}.")
+        found += _not_in_source(self, self.name, LAW_PARTS)
         if self.deadline and "deadline" not in self.unchecked and _worse(self.deadline.confidence, own):
-            found.append(_part(f"The time limit is {self.deadline.words}.", self.deadline.confidence))
-        return (*found, *_of_elements(self.elements, own, self.unchecked))
+            found.append(_part(f"{self.name}: the time limit is {self.deadline.words}.", self.deadline.confidence))
+        return (*found, *_of_elements(self, self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +227,9 @@ class Channel:
 
     def doubts(self) -> tuple[str, ...]:
         """What a person should check before she relies on it, a sentence each; empty when all was verified."""
-        read = _not_read(self.confidence, self.verified_on, "on the platform’s own pages", "this way to report")
-        missing = _not_in_source(self.unchecked, CHANNEL_PARTS)
-        return (*read, *missing, *_of_elements(self.elements, self.confidence, self.unchecked))
+        name = f"the way “{self.name}”"
+        read = _not_read(self, name, "on the platform’s own pages")
+        return (*read, *_not_in_source(self, name, CHANNEL_PARTS), *_of_elements(self, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +262,9 @@ class Platform:
 
     def doubts(self) -> tuple[str, ...]:
         """What a person should check before she relies on it, a sentence each; empty when all was verified."""
-        read = _not_read(self.confidence, self.verified_on, "on its own pages", f"what is said here about {self.name}")
-        return (*_by_hand(self.added_on), *read, *_not_in_source(self.unchecked, PLATFORM_PARTS))
+        name = f"what is said here about {_inside(self.name)}"
+        read = _not_read(self, name, "on its own pages")
+        return (*_by_hand(self.added_on), *read, *_not_in_source(self, _inside(self.name), PLATFORM_PARTS))
 
 
 class _Files(Mapping[str, T], Generic[T]):
@@ -457,31 +458,37 @@ def _by_hand(added_on: datetime.date | None) -> list[str]:
     return [f"Added by hand on {day(added_on)}: {CHECK}."] if added_on else []
 
 
-def _not_read(confidence: Confidence, verified_on: datetime.date | None, where: str, what: str) -> list[str]:
-    if confidence is Confidence.UNVERIFIED:
-        return [f"Nobody has verified {what}: {CHECK}."]
-    if confidence is Confidence.SECONDARY and verified_on:
-        return [f"Not read {where} (as of {day(verified_on)}): {CHECK}."]
+def _not_read(fact: Law | Platform | Channel, name: str, where: str) -> list[str]:
+    if fact.confidence is Confidence.UNVERIFIED:
+        return [f"Nobody has verified {name}: {CHECK}."]
+    if fact.confidence is Confidence.SECONDARY and fact.verified_on:
+        return [f"{name[0].upper()}{name[1:]} was not read {where} (as of {day(fact.verified_on)}): {CHECK}."]
     return []
 
 
-def _not_in_source(unchecked: Iterable[str], parts: Mapping[str, str]) -> list[str]:
-    named = [parts[key] for key in unchecked]
-    return [f"Not in the source, so {CHECK}: {', '.join(named)}."] if named else []
+def _not_in_source(fact: Law | Platform | Channel, name: str, parts: Mapping[str, str]) -> list[str]:
+    named = [parts[key] for key in fact.unchecked]
+    return [f"The source on {name} leaves this open, so {CHECK}: {', '.join(named)}."] if named else []
 
 
-def _of_elements(elements: Iterable[NeededElement], own: Confidence, unchecked: tuple[str, ...]) -> list[str]:
+def _of_elements(fact: Law | Channel, name: str) -> list[str]:
     """One sentence for the elements that are less sure than what asks for them; none where all are unchecked."""
     found = []
     for confidence, read in _LESS_SURE.items():
-        named = [ELEMENTS[e.id].title for e in elements if e.confidence is confidence and _worse(confidence, own)]
-        if named and "elements" not in unchecked:
-            found.append(f"{read} that it needs these, so {CHECK}: {', '.join(named)}.")
+        less = [e for e in fact.elements if e.confidence is confidence and _worse(confidence, fact.confidence)]
+        if less and "elements" not in fact.unchecked:
+            titles = ", ".join(ELEMENTS[e.id].title for e in less)
+            found.append(f"{read} that {name} needs these, so {CHECK}: {titles}.")
     return found
 
 
 def _part(says: str, confidence: Confidence) -> str:
     return f"{says} {_LESS_SURE[confidence]} that, so {CHECK}."
+
+
+def _inside(name: str) -> str:
+    """A name as it stands inside a sentence: "the host of a website"."""
+    return name[0].lower() + name[1:] if name.startswith(("The ", "A ", "Another ")) else name
 
 
 def day(on: datetime.date) -> str:

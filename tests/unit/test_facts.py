@@ -331,15 +331,17 @@ def test_a_sound_file_is_read_as_it_is() -> None:
         ("contact", Confidence.UNVERIFIED),
     ]
     assert law.doubts() == (
-        "Not read in the official text (as of 23 November 2026): check before sending.",
-        "Not in the source, so check before sending: who may file.",
-        "Nobody has verified that it needs these, so check before sending: How to reach you.",
+        "An Act was not read in the official text (as of 23 November 2026): check before sending.",
+        "The source on An Act leaves this open, so check before sending: who may file.",
+        "Nobody has verified that An Act needs these, so check before sending: How to reach you.",
     )
     platform = platform_of(PLATFORM)
     assert platform.doubts() == ()
     channel = platform.channel("form")
     assert channel is not None
-    assert channel.doubts()[1] == "Not in the source, so check before sending: the fields of the form."
+    assert channel.doubts()[1] == (
+        "The source on the way “A form” leaves this open, so check before sending: the fields of the form."
+    )
     assert platform.channel("other") is None
 
 
@@ -353,7 +355,7 @@ def test_what_the_source_does_not_hold_is_unverified() -> None:
 
 def test_a_time_limit_that_is_less_sure_than_its_law_says_so() -> None:
     law = law_of(LAW.replace('words = "48 hours"', 'words = "48 hours"\nconfidence = "unverified"'))
-    assert "The time limit is 48 hours. Nobody has verified that, so check before sending." in law.doubts()
+    assert "An Act: the time limit is 48 hours. Nobody has verified that, so check before sending." in law.doubts()
 
 
 BAD_LAWS = [
