@@ -140,13 +140,22 @@ class Store:
                 notices.append("The disk is full: what is recorded can be read, but nothing can be added.")
         if problems := database.check_pages(db, self.path.stat().st_size):
             raise keys.damaged(problems[0])
-        migrate(db)
+        self._migrate(db)
         if journal.damaged:
             with db.atomic():
                 custody.append(db, now(), self.actor, [Entry("journal damaged", "casebook")])
         if wrong := custody.check_head(db):
             notices.append(wrong)
         return tuple(notices)
+
+    def _migrate(self, db: Database) -> None:
+        from sqlcipher3 import dbapi2
+
+        try:
+            migrate(db)
+        except dbapi2.Error as e:
+            database.after_failure(self.path, e)
+            raise
 
     def __enter__(self) -> Self:
         return self

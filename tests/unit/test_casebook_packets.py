@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from desktop.casebook import database, keys, migrations, tables
+from desktop.casebook import database, keys, migrations, store, tables
 from desktop.casebook.alike import alike_left
 from desktop.casebook.casebook import Casebook
 from desktop.casebook.records import CasebookError, RequestState
 from detectors.report import View
 from tests.casebook_kill import CHEAP, numbered_report
 from tests.unit.test_casebook_custody import decrypted, found_in
+from tests.unit.test_casebook_file import killed, no_growth
 
 PASSPHRASE = "four unrelated dull words"  # noqa: S105
 SHA256 = {n: str(numbered_report(n).sha256) for n in range(3)}
@@ -356,6 +357,62 @@ def test_a_casebook_of_before_is_brought_up_to_date(of_before: Path, monkeypatch
     with Casebook.open(of_before, PASSPHRASE, "Ada") as casebook:
         assert casebook.verify().ok
         assert casebook.packets(1)[0].name == "request-1"
+
+
+def test_a_kill_right_after_it_was_brought_up_to_date_loses_nothing(of_before: Path) -> None:
+    killed(of_before, "assert casebook.packets() == []")
+    assert database.journal_bytes(of_before)
+    with Casebook.open(of_before, PASSPHRASE, "Ada") as casebook:
+        assert casebook.notices == ()
+        assert len(casebook.items()) == 2
+        assert casebook.verify().ok
+
+
+def test_a_backup_of_before_is_not_ruined_by_a_journal_of_now(of_before: Path) -> None:
+    backup = of_before.read_bytes()
+    with Casebook.open(of_before, PASSPHRASE, "Ada") as casebook:
+        for number in range(40):
+            casebook.add_note(1, f"later {number} " * 50)
+    killed(
+        of_before, "casebook.packet_built(1, 'request-1', '00'); casebook.delete_item(1); casebook.add_note(1, 'last')"
+    )
+    of_before.write_bytes(backup)
+    with Casebook.open(of_before, PASSPHRASE, "Ada") as casebook:
+        assert "another state" in casebook.notices[0]
+        assert (len(casebook.items()), len(casebook.notes()), casebook.packets()) == (2, 1, [])
+        assert casebook.verify().ok
+
+
+def test_a_journal_of_before_does_not_ruin_a_backup_of_before(of_before: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the log and the seals say is looked at in an earlier layout too."""
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations.migrate, "__defaults__", (migrations.STEPS[:1],))
+        with Casebook.open(of_before, PASSPHRASE, "Ada") as casebook:
+            key = casebook._key
+            casebook.add_note(1, "in the journal")
+            held = of_before.read_bytes(), database.journal_path(of_before).read_bytes()
+            casebook._db().execute("UPDATE note SET text = 'changed past the log' WHERE id = 1")
+            changed = database.journal_path(of_before).read_bytes()
+    for data, sound in ((held[1], True), (changed, False)):
+        of_before.write_bytes(held[0])
+        database.journal_path(of_before).write_bytes(data)
+        db, aside = store._sound(of_before, key)
+        assert (db is not None) is sound
+        if db is not None:
+            db.close()
+        if aside is not None:
+            aside.unlink()
+        database.journal_path(of_before).unlink(missing_ok=True)
+
+
+def test_without_room_it_stays_as_it_was(of_before: Path) -> None:
+    data = of_before.read_bytes()
+    with no_growth(), refused("disk_full"):
+        Casebook.open(of_before, PASSPHRASE, "Ada")
+    assert of_before.read_bytes() == data
+    with Casebook.open(of_before, PASSPHRASE, "Ada") as casebook:
+        assert casebook.notices == ()
+        assert casebook.verify().ok
 
 
 def test_a_record_of_before_that_was_changed_is_still_named(of_before: Path) -> None:
