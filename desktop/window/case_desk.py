@@ -7,13 +7,13 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
 from shiboken6 import isValid
 
-from desktop.casebook.records import Item, NewItem, Sighting
+from desktop.casebook.records import Item, NewItem, RequestState, Sighting
 from desktop.safety import age_gate
 from desktop.safety.age_gate import Adults
 from desktop.safety.helplines import locale_country
@@ -38,7 +38,7 @@ from desktop.window.case_dialogs import (
     WordsForm,
     verification_text,
 )
-from desktop.window.case_forms import CaseForm, Job
+from desktop.window.case_forms import CaseForm, Job, Kept
 from desktop.window.case_import import gather, gather_screenshot
 from desktop.window.case_pane import CasePane
 from desktop.window.case_runner import Book
@@ -54,6 +54,9 @@ from desktop.window.sightings import SightingsWindow
 from desktop.window.table import Row
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
+
+if TYPE_CHECKING:
+    from desktop.window.packet_desk import PacketDesk
 
 SUFFIX = "casebook"
 
@@ -86,12 +89,33 @@ class CaseDesk(QObject):
         self._compared: object = None
         self._was_open = False
         self._dialogs: list[QWidget] = []
+        self._packets: PacketDesk | None = None
         self._connect()
 
     @property
     def is_open(self) -> bool:
         """Whether there is an open casebook."""
         return self._cases.is_open
+
+    @property
+    def packets(self) -> PacketDesk:
+        """What can be done with requests; loaded when it is first asked for."""
+        if self._packets is None:
+            from desktop.window.packet_desk import PacketDesk
+
+            self._packets = desk = PacketDesk(self._window, self._session, self._cases, self._show)
+            desk.said.connect(self.said)
+            desk.copied.connect(self.copied)
+            desk.changed.connect(self._changed)
+            desk.maybe_minor.connect(self.where_to_turn)
+            desk.edit_wanted.connect(self.edit_request)
+            desk.failed.connect(self._failed)
+        return self._packets
+
+    def end(self) -> None:
+        """Waits for the threads that were started here."""
+        if self._packets is not None:
+            self._packets.end()
 
     # The file
 
@@ -127,7 +151,7 @@ class CaseDesk(QObject):
         """Closes the casebook until its passphrase is entered again."""
         self._cases.lock()
 
-    def leave(self, unsaved: Sequence[CaseForm]) -> None:
+    def leave(self, unsaved: Sequence[Kept]) -> None:
         """Quick exit: saves these forms, which are hidden by now, and locks."""
         for form in unsaved:
             if self.is_open:
@@ -265,6 +289,7 @@ class CaseDesk(QObject):
         window.picture.wanted.connect(partial(self._kept, window.picture, "screenshot"))
         self._session.preview_ready.connect(window.picture.arrived)
         self._session.preview_failed.connect(window.picture.failed)
+        window.packet_wanted.connect(lambda s: self.prepare_request(sighting_ids=[s.id]))
         window.screenshot_wanted.connect(self.attach_screenshot)
         window.deletion_wanted.connect(lambda s: self._run(DeleteSighting(self._window, s), self._written))
         self._show(window)
@@ -306,6 +331,29 @@ class CaseDesk(QObject):
         incident_id, item = self._where()
         if incident_id is not None:
             self._run(RequestForm(self._window, incident_id, [] if item is None else [item]), self._written)
+
+    def prepare_request(self, sighting_ids: Sequence[int] = (), item_ids: Sequence[int] = ()) -> None:
+        """A new request, step by step: about these, or about the whole incident."""
+        if self._incident_id is not None:
+            self.packets.prepare(self._incident_id, sighting_ids, item_ids)
+        elif self.is_open:
+            self.new_incident(self.prepare_request)
+
+    def show_request(self, request_id: int) -> None:
+        """A request: where it was left, while it is being prepared; later where it stands and what comes next."""
+        contents = self.contents
+        form = None if contents is None else contents.packets.get(request_id)
+        if form is None:
+            self.edit_request(request_id)
+        elif form.built_name is None and self._is_draft(request_id):
+            self.packets.go_on(request_id)
+        else:
+            self.packets.track(form.incident_id, request_id)
+
+    def track_requests(self) -> None:
+        """All requests of the incident, where they stand, and what comes next."""
+        if self._incident_id is not None:
+            self.packets.track(self._incident_id)
 
     def edit_request(self, request_id: int) -> None:
         """A request with its answers."""
@@ -375,6 +423,8 @@ class CaseDesk(QObject):
         if item_id is not None:
             self._cases.ask(lambda book: case_view.load_item(book, item_id, look=False), self._show_item)
         self._refresh_sightings()
+        if self._packets is not None:
+            self._packets.refresh()
 
     def unchoose(self) -> None:
         """Something else is looked at: no item is chosen any more."""
@@ -390,7 +440,8 @@ class CaseDesk(QObject):
     def _connect(self) -> None:
         bar, pane, cases = self.sidebar, self.pane, self._cases
         bar.chosen.connect(self._chosen)
-        bar.request_wanted.connect(self.edit_request)
+        bar.request_wanted.connect(self.show_request)
+        bar.packet_wanted.connect(lambda: self.prepare_request())
         bar.group_wanted.connect(self.show_group)
         bar.sighting_wanted.connect(self.show_sightings)
         bar.incident_chosen.connect(self._incident_chosen)
@@ -401,6 +452,7 @@ class CaseDesk(QObject):
         pane.note_wanted.connect(self.add_note)
         pane.sighting_wanted.connect(self.add_sighting)
         pane.request_wanted.connect(self.add_request)
+        pane.packet_wanted.connect(self._prepare_for_item)
         pane.description_wanted.connect(self.describe_item)
         pane.deletion_wanted.connect(self.delete_item)
         pane.sightings_wanted.connect(lambda: self.show_sightings())
@@ -439,12 +491,14 @@ class CaseDesk(QObject):
                 dialog.hide()
                 dialog.deleteLater()
         self.pairs = self.sightings = None
+        if self._packets is not None:
+            self._packets.forget()
         self.forget_clipboard.emit()
 
     def _save_what_is_written(self) -> None:
         """A lock does not throw away what somebody has begun to write down."""
         for dialog in self._dialogs:
-            if isValid(dialog) and isinstance(dialog, CaseForm) and dialog.unsaved():
+            if isValid(dialog) and isinstance(dialog, Kept) and dialog.unsaved():
                 self._cases.ask(dialog.job())
 
     def _failed(self, error: CounterproofError) -> None:
@@ -468,6 +522,20 @@ class CaseDesk(QObject):
     def _written(self, _value: Any = None) -> None:
         self.said.emit(translate("case", "Saved in the casebook."))
         self.reload()
+
+    def _changed(self) -> None:
+        """Requests were written down or changed."""
+        if self.is_open:
+            self.reload()
+
+    def _is_draft(self, request_id: int) -> bool:
+        requests = () if self.contents is None else self.contents.requests
+        return any(r.id == request_id and r.state is RequestState.DRAFT for r in requests)
+
+    def _prepare_for_item(self) -> None:
+        _, item = self._where()
+        if item is not None:
+            self.prepare_request(item_ids=[item.id])
 
     def _deleted(self, _value: Any = None) -> None:
         self.unchoose()

@@ -38,7 +38,34 @@ from detectors.errors import CounterproofError
 Job = Callable[[Book], Any]
 
 
-class CaseForm(QDialog):
+class Kept(QDialog):
+    """A dialog in which something is written down that a lock, or leaving at once, must save first."""
+
+    def job(self) -> Job:
+        """What to do with the casebook, from the fields as they are now."""
+        raise NotImplementedError
+
+    def unsaved(self) -> bool:
+        """Whether a lock must save it: it is shown, and something was written that is not saved or being saved."""
+        raise NotImplementedError
+
+    def still_here(self) -> str:
+        """What is said at the first Esc, while something is unsaved."""
+        raise NotImplementedError
+
+    def show_problem(self, problem: CounterproofError | str) -> None:
+        """Says calmly what went wrong; everything typed stays."""
+        raise NotImplementedError
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.unsaved():
+            # Esc twice leaves at once: the first of the two must not throw away what the second will save.
+            self.show_problem(self.still_here())
+            return
+        super().keyPressEvent(event)
+
+
+class CaseForm(Kept):
     """A form that asks for one job on the casebook. `wanted` is emitted at Save, when the fields are complete."""
 
     wanted = Signal()
@@ -68,10 +95,6 @@ class CaseForm(QDialog):
         self.body.addWidget(self.buttons)
         self.setMinimumWidth(480)
 
-    def job(self) -> Job:
-        """What to do with the casebook, from the fields as they are now."""
-        raise NotImplementedError
-
     def missing(self) -> str:
         """What must still be filled in, as a sentence; empty when it can be saved."""
         return ""
@@ -85,17 +108,10 @@ class CaseForm(QDialog):
         open_and_changed = self.isVisible() and self.save.isEnabled() and self._changed
         return open_and_changed and self.worth_keeping() and not self.missing()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and self.unsaved():
-            # Esc twice leaves at once: the first of the two must not throw away what the second will save.
-            self.show_problem(
-                translate(
-                    "form",
-                    "What you wrote is still here. “Cancel” drops it. Esc once more closes Counterproof, and saves it.",
-                )
-            )
-            return
-        super().keyPressEvent(event)
+    def still_here(self) -> str:
+        return translate(
+            "form", "What you wrote is still here. “Cancel” drops it. Esc once more closes Counterproof, and saves it."
+        )
 
     def busy(self, busy: bool) -> None:
         """While it is being saved, it cannot be saved again."""

@@ -47,16 +47,19 @@ def _kept(engine: Engine, path: str, sha256: str | None, kind: str) -> tuple[byt
     image = read_file(path, settings.load().limits)
     if hashlib.sha256(image).hexdigest() != sha256:
         raise _changed()
-    return image, f"image/{kind.lower()}", _jpeg(engine, image)
+    return image, f"image/{kind.lower()}", veil(engine, image, "JPEG")
 
 
-def _jpeg(engine: Engine, data: bytes) -> bytes:
-    """A small veil of the picture as JPEG; what is encoded are the pixels that the sandboxed worker made."""
+def veil(engine: Engine, data: bytes, kind: str) -> bytes:
+    """A small blurred form of the picture, JPEG or PNG; what is encoded are the pixels that the sandboxed worker made.
+
+    Not for Qt's thread. Raises CounterproofError.
+    """
     image = image_of(engine.preview_of(data, SMALL, True))
     written = QByteArray()
     buffer = QBuffer(written)
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    if not image.save(buffer, "JPEG", 80):  # type: ignore[call-overload]
+    if not image.save(buffer, kind, 80):  # type: ignore[call-overload]
         raise CounterproofError(
             "thumbnail_failed",
             translate("case", "The blurred form of this image could not be made, so the image was not added."),

@@ -55,6 +55,7 @@ class CaseSidebar(QWidget):
     sighting_wanted = Signal(int)
     incident_chosen = Signal(int)
     edit_wanted = Signal()
+    packet_wanted = Signal()
     lock_wanted = Signal()
     unlock_wanted = Signal()
 
@@ -100,12 +101,13 @@ class CaseSidebar(QWidget):
         if contents.incident is not None:
             self.incidents.setCurrentIndex(self.incidents.findData(contents.incident.id))
         self.edit.setEnabled(contents.incident is not None)
+        self.packet.setEnabled(contents.incident is not None)
         self.about.setHtml(describe.html_of(case_view.incident_sections(contents), "h4", "h4"))
         seen = contents.seen or {}
         lines = [(case_view.item_line(i, seen.get(i.id, 0)), i.id) for i in contents.items]
         nothing = translate("case", "None yet.")
         self._section(translate("case", "Items"), What.ITEM, [("\n".join(t), k) for t, k in lines], nothing)
-        requests = [(case_view.request_line(r, today), r.id) for r in contents.requests]
+        requests = [("\n".join(case_view.request_entry(r, today, contents.packets)), r.id) for r in contents.requests]
         self._section(translate("case", "Requests"), What.REQUEST, requests, translate("case", "None yet."))
         self._groups = self._section(
             translate("case", "Look-alikes"), What.GROUP, [], translate("case", "No two items look alike.")
@@ -174,6 +176,9 @@ class CaseSidebar(QWidget):
         self.edit = QPushButton(translate("case", "&Edit…"), page)
         self.edit.setAccessibleDescription(translate("case", "The incident, and who may act for her"))
         self.edit.clicked.connect(self.edit_wanted)
+        self.packet = QPushButton(translate("case", "P&repare request…"), page)
+        self.packet.setAccessibleDescription(translate("case", "Step by step, to have pictures taken down"))
+        self.packet.clicked.connect(self.packet_wanted)
         lock = QPushButton(translate("case", "&Lock"), page)
         lock.setAccessibleDescription(translate("case", "Closes the casebook until the passphrase is entered again"))
         lock.clicked.connect(self.lock_wanted)
@@ -193,6 +198,7 @@ class CaseSidebar(QWidget):
         layout.addWidget(label)
         layout.addWidget(self.incidents)
         layout.addWidget(parts, 1)
+        layout.addWidget(self.packet)
         layout.addLayout(buttons)
         return page
 

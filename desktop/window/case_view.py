@@ -6,8 +6,8 @@ import contextlib
 import datetime
 import zoneinfo
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from desktop.casebook.records import (
     AWAITING,
@@ -18,6 +18,7 @@ from desktop.casebook.records import (
     Incident,
     Item,
     Note,
+    PacketForm,
     Request,
     RequestState,
     Sighting,
@@ -36,7 +37,7 @@ class Contents:
     """What the sidebar shows: one incident of the casebook, and which others there are. `incident` None: none yet.
 
     `items` are in brief; `seen` counts the sightings of each; `text_only` are sightings
-    that have no item.
+    that have no item; `packets` are the forms of those requests that have one.
     """
 
     incidents: Sequence[Incident]
@@ -46,6 +47,7 @@ class Contents:
     seen: Mapping[int, int] | None = None
     text_only: Sequence[Sighting] = ()
     requests: Sequence[Request] = ()
+    packets: Mapping[int, PacketForm] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def load(book: Book, incident_id: int | None) -> Contents:
         seen=Counter(s.item_id for s in sightings if s.item_id is not None),
         text_only=[s for s in sightings if s.item_id is None],
         requests=ordered(book.requests(incident.id)),
+        packets={form.request_id: form for form in book.packet_forms(incident.id)},
     )
 
 
@@ -170,16 +173,53 @@ def state_word(state: RequestState) -> str:
     }[RequestState(state)]
 
 
-def request_line(request: Request, today: datetime.date) -> str:
-    """To whom, and when their answer is due, as a plain day and never as a count of days."""
-    name = words.visible(request.recipient)
-    if request.state in AWAITING and request.due_at:
-        due = local_day(request.due_at)
-        said = translate("request", "due {day}") if due >= today else translate("request", "was due {day}")
-        return f"{name}: {said.format(day=day(due, today))}"
+def request_entry(request: Request, today: datetime.date, packets: Container[int] = ()) -> tuple[str, str]:
+    """A request for the list: to whom, and how it stands, in short: "answer by 30 November, 14:00".
+
+    A plain day and never a count of days; with the time where it is known, for requests that a packet was prepared for
+    (`packets`, by id).
+    """
+    name = words.visible(request.recipient) or translate("request", "A request")
+    by, past = _due(request, today, packets)
+    if by:
+        said = translate("request", "answer was due by {day}") if past else translate("request", "answer by {day}")
+        return name, said.format(day=by)
     if request.state in AWAITING:
-        return f"{name}: {translate('request', 'sent, no day named')}"
-    return f"{name}: {state_word(request.state).lower()}"
+        return name, translate("request", "sent, no day named")
+    if request.state is RequestState.DRAFT and request.id in packets:
+        return name, translate("request", "being prepared")
+    return name, state_word(request.state).lower()
+
+
+def request_line(request: Request, today: datetime.date, packets: Container[int] = ()) -> str:
+    """The same as a sentence: "X should answer by 30 November, 14:00"."""
+    name, said = request_entry(request, today, packets)
+    by, past = _due(request, today, packets)
+    if not by:
+        return f"{name}: {said}"
+    if past:
+        return translate("request", "{name} should have answered by {day}").format(name=name, day=by)
+    return translate("request", "{name} should answer by {day}").format(name=name, day=by)
+
+
+def _due(request: Request, today: datetime.date, packets: Container[int]) -> tuple[str, bool]:
+    """By when an answer that is waited for is due, and whether that is over; empty where no day is named."""
+    if request.state not in AWAITING or not request.due_at:
+        return "", False
+    if request.id in packets:
+        over = datetime.datetime.fromisoformat(request.due_at) <= datetime.datetime.now(datetime.UTC)
+        return until(request.due_at, today), over
+    due = local_day(request.due_at)
+    return day(due, today), due < today
+
+
+def until(at: str, today: datetime.date) -> str:
+    """A limit on the clock here: "30 November, 14:00", or "the end of 30 November" where it ends with a day."""
+    moment = datetime.datetime.fromisoformat(at).astimezone()
+    if (moment.hour, moment.minute) == (0, 0):
+        return translate("date", "the end of {day}").format(day=day(moment.date() - datetime.timedelta(days=1), today))
+    clock = translate("date", "{day}, {hour}:{minute}")
+    return clock.format(day=day(moment.date(), today), hour=f"{moment:%H}", minute=f"{moment:%M}")
 
 
 def verdict_word(item: Item) -> str:

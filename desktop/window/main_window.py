@@ -38,7 +38,7 @@ from desktop.safety.age_gate import Adults
 from desktop.window import parts, summary
 from desktop.window.alike_list import ListAlikes
 from desktop.window.case_desk import CaseDesk
-from desktop.window.case_forms import CaseForm
+from desktop.window.case_forms import Kept
 from desktop.window.case_session import CaseSession, CaseState
 from desktop.window.detail_pane import DetailPane
 from desktop.window.dialogs import AgeQuestion, Meanings, Shortcuts
@@ -113,7 +113,7 @@ class MainWindow(QMainWindow):
 
     def leave(self) -> None:
         """Closes at once: every window disappears first, then the casebook is locked and the work is ended."""
-        unsaved = [w for w in QApplication.topLevelWidgets() if isinstance(w, CaseForm) and w.unsaved()]
+        unsaved = [w for w in QApplication.topLevelWidgets() if isinstance(w, Kept) and w.unsaved()]
         for widget in QApplication.topLevelWidgets():
             widget.hide()
         self.case.leave(unsaved)
@@ -124,6 +124,7 @@ class MainWindow(QMainWindow):
     def shutdown(self) -> None:
         """Ends the threads, and closes the casebook. Of the list nothing is kept."""
         self.cases.end()
+        self.case.end()
         self.session.close()
 
     def hint(self, text: str) -> None:
@@ -231,6 +232,7 @@ class MainWindow(QMainWindow):
         help_menu = bar.addMenu(translate("menu", "&Help"))
         self._action(help_menu, translate("menu", "&Keyboard shortcuts"), "F1", self._show_shortcuts)
         self._action(help_menu, translate("menu", "&What the verdicts mean"), "", self._show_meanings)
+        self._action(help_menu, translate("menu", "&Laws and platforms…"), "", lambda: self.case.packets.show_facts())
 
     def _build_case_menu(self, bar: QMenuBar, file: QMenu) -> None:
         case = self.case
@@ -248,7 +250,11 @@ class MainWindow(QMainWindow):
             self._action(menu, translate("menu", "&Edit the incident…"), "", case.edit_incident),
             self._action(menu, translate("menu", "Add a &note…"), "Ctrl+Shift+M", case.add_note),
             self._action(menu, translate("menu", "Add a &sighting…"), "Ctrl+Shift+S", case.add_sighting),
-            self._action(menu, translate("menu", "Add a &request…"), "Ctrl+Shift+R", case.add_request),
+            self._action(menu, translate("menu", "&Prepare a request…"), "Ctrl+Shift+P", case.prepare_request),
+            self._action(
+                menu, translate("menu", "Re&quests, and what comes next…"), "Ctrl+Shift+W", case.track_requests
+            ),
+            self._action(menu, translate("menu", "Note a &request made elsewhere…"), "Ctrl+Shift+R", case.add_request),
             self._action(menu, translate("menu", "Sigh&tings and screenshots…"), "Ctrl+Shift+G", case.show_sightings),
             self._action(menu, translate("menu", "&Contacts…"), "", case.show_contacts),
         ]

@@ -15,8 +15,9 @@ from desktop.window.words import translate
 
 
 class SightingsWindow(QDialog):
-    """Shows what it is given; `screenshot_wanted` and `deletion_wanted` carry the chosen Sighting."""
+    """Shows what it is given; `packet_wanted`, `screenshot_wanted` and `deletion_wanted` carry the chosen Sighting."""
 
+    packet_wanted = Signal(object)
     screenshot_wanted = Signal(object)
     deletion_wanted = Signal(object)
 
@@ -35,8 +36,10 @@ class SightingsWindow(QDialog):
         self.add.clicked.connect(lambda: self._emit(self.screenshot_wanted))
         self.delete = QPushButton(translate("sightings", "&Delete this sighting…"), self)
         self.delete.clicked.connect(lambda: self._emit(self.deletion_wanted))
+        self.packet = QPushButton(translate("sightings", "&Prepare a request…"), self)
+        self.packet.clicked.connect(lambda: self._emit(self.packet_wanted))
         row = QHBoxLayout()
-        for button in (self.add, self.delete):
+        for button in (self.packet, self.add, self.delete):
             button.setAutoDefault(False)
             row.addWidget(button)
         row.addStretch(1)
@@ -78,7 +81,8 @@ class SightingsWindow(QDialog):
         kept = sighting is not None and sighting.has_screenshot
         self.picture.show_picture(sighting.id if sighting is not None and kept else None, None, ())
         self.picture.setVisible(kept)
-        self.add.setEnabled(sighting is not None and not sighting.maybe_minor)
+        for button in (self.packet, self.add):
+            button.setEnabled(sighting is not None and not sighting.maybe_minor)
         if kept:
             self.add.setText(translate("sightings", "&Another screenshot in its place…"))
         else:
@@ -86,6 +90,8 @@ class SightingsWindow(QDialog):
         why = translate("sightings", "Where someone may be under 18, only text is recorded.")
         self.add.setToolTip(why if sighting is not None and sighting.maybe_minor else "")
         self.add.setAccessibleDescription(self.add.toolTip())
+        self.packet.setToolTip(self.add.toolTip())
+        self.packet.setAccessibleDescription(self.add.toolTip())
         self.delete.setEnabled(sighting is not None)
 
     def _emit(self, signal: object) -> None:

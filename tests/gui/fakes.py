@@ -465,6 +465,10 @@ class FakeCasebook:
     def requests(self, incident_id: int) -> list[Request]:
         return self._of("request", incident_id=incident_id)
 
+    def packet_forms(self, incident_id: int) -> list[Any]:
+        """None: the tests of requests use a real casebook."""
+        return []
+
     def add_answer(self, request_id: int, outcome: str, text: str, *, at: str, state: RequestState) -> Answer:
         self.update_request(request_id, state=state)
         return self._add("answer", lambda n: Answer(n, request_id, at or NOW, outcome, text))

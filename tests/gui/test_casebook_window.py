@@ -287,8 +287,8 @@ def test_the_sidebar_says_what_the_casebook_holds(opened: MainWindow) -> None:
         "second.jpg\nLikely synthetic, seen once",
         "one other.jpg\nLikely synthetic, no sighting yet",
         "Requests",
-        "Telegram: due 26 November 2031",
-        "X: not sent yet",
+        "Telegram\nanswer by 26 November 2031",
+        "X\nnot sent yet",
         "Look-alikes",
         "first.jpg and 1 like it",
     ]
@@ -367,7 +367,7 @@ def test_note_sighting_request_answer_and_description(opened: MainWindow, store:
     (made,) = book.sightings(item_id=item_id)
     assert made.seen_at.endswith("+03:00")
     assert (made.time_zone, made.captured_how) == ("Africa/Nairobi", "I saw it on the screen")
-    pane.request.click()
+    pane.request_wanted.emit()
     request = shown(opened, RequestForm)
     request.recipient.setText("A host")
     request.sent.known.setChecked(True)
@@ -375,7 +375,7 @@ def test_note_sighting_request_answer_and_description(opened: MainWindow, store:
     request.due.known.setChecked(True)
     request.due.date.setDate(QDate(2032, 1, 5))
     request.save.click()
-    qtbot.waitUntil(lambda: "A host: due 5 January 2032" in sidebar_lines(opened))
+    qtbot.waitUntil(lambda: "A host\nanswer by 5 January 2032" in sidebar_lines(opened))
     made_request = book.requests(1)[-1]
     assert made_request.item_ids == [item_id]
     opened.case.edit_request(made_request.id)
@@ -386,7 +386,7 @@ def test_note_sighting_request_answer_and_description(opened: MainWindow, store:
     answer.outcome.setCurrentText("Taken down")
     answer.state.setCurrentIndex(answer.state.findData(RequestState.DONE))
     answer.save.click()
-    qtbot.waitUntil(lambda: "A host: done" in sidebar_lines(opened))
+    qtbot.waitUntil(lambda: "A host\ndone" in sidebar_lines(opened))
     assert "Taken down" in edited.answers.item(0).text()
     assert edited.state.currentData() == RequestState.DONE, "saving the form does not undo the answer"
     edited.reject()

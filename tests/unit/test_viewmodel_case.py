@@ -27,9 +27,9 @@ def request(state: RequestState, due: str | None = None, number: int = 1) -> Req
 @pytest.mark.parametrize(
     ("state", "due", "said"),
     [
-        (RequestState.SENT, "2026-11-26T12:00:00+00:00", "A host: due 26 November"),
-        (RequestState.ACKNOWLEDGED, "2027-01-02T12:00:00+00:00", "A host: due 2 January 2027"),
-        (RequestState.SENT, "2026-11-20T12:00:00+00:00", "A host: was due 20 November"),
+        (RequestState.SENT, "2026-11-26T12:00:00+00:00", "A host should answer by 26 November"),
+        (RequestState.ACKNOWLEDGED, "2027-01-02T12:00:00+00:00", "A host should answer by 2 January 2027"),
+        (RequestState.SENT, "2026-11-20T12:00:00+00:00", "A host should have answered by 20 November"),
         (RequestState.SENT, None, "A host: sent, no day named"),
         (RequestState.DRAFT, "2026-11-26T12:00:00+00:00", "A host: not sent yet"),
         (RequestState.DONE, "2026-11-20T12:00:00+00:00", "A host: done"),

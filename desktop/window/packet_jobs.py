@@ -1,0 +1,429 @@
+"""What the worker's thread does for requests: facts, assessments, the form's texts, packets. Qt-free.
+
+Only this module loads the facts, the letters and the libraries behind them, and only when it is first asked.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from desktop.packets.elements import ELEMENTS
+from desktop.packets.request import Request
+from desktop.window.packet_questions import Group, Outlook, element_name
+from desktop.window.packet_view import FormText
+from desktop.window.words import translate
+
+
+def facts() -> Any:
+    """The laws and platforms, with those that were added by hand."""
+    from desktop.packets import facts as facts_
+
+    return facts_.load(added=added())
+
+
+def added() -> Path:
+    """The folder of the facts that were added by hand."""
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("counterproof", appauthor=False)) / "facts"
+
+
+def all_facts() -> tuple[dict[str, Any], dict[str, Any]]:
+    """All laws and platforms, each read."""
+    known = facts()
+    return dict(known.laws), dict(known.platforms)
+
+
+def check_facts(path: str) -> Any:
+    """What a file of newer facts would change. Raises FactsError for what is none."""
+    from desktop.packets import facts_import
+
+    return facts_import.check_import(Path(path), facts())
+
+
+def use_facts(proposal: Any) -> None:
+    """Uses newer facts from now on."""
+    from desktop.packets import facts as facts_
+    from desktop.packets import facts_import
+
+    facts_import.apply_import(proposal, added())
+    facts_.load.cache_clear()
+
+
+def look(request: Request, kept_images: bool) -> Outlook:
+    """Everything that the form shows about a request: its ways, and, where one is chosen, what is there and missing."""
+    from desktop.packets import batches, complete, routes
+    from desktop.safety import helplines
+
+    if request.gate.age != "adults":
+        return Outlook(request)
+    known = facts()
+    found = routes.routes(request, known, helplines.load())
+    groups = tuple(_group(request, known, route) for route in found)
+    if not request.platform:
+        return Outlook(request, routes=found, groups=groups)
+    assessment = complete.assess(request, known)
+    channel = assessment.channel
+    parts_ = len(batches.split(request, assessment.platform, channel))
+    return Outlook(
+        request,
+        assessment,
+        found,
+        groups,
+        Group(parts_, channel.batch, channel.batch_max),
+        sentences=sentences(request),
+        no_image=_no_image(request, known),
+        kept_images=kept_images,
+    )
+
+
+def _group(request: Request, known: Any, route: Any) -> Group | None:
+    """How a way takes the addresses; None where no packet is made for it."""
+    from desktop.packets import batches
+
+    platform = known.platforms.get(route.platform_id)
+    channel = None if platform is None else platform.channel(route.channel_id)
+    if platform is None or channel is None:
+        return None
+    return Group(len(batches.split(request, platform, channel)), channel.batch, channel.batch_max)
+
+
+def _no_image(request: Request, known: Any) -> str:
+    """Why no picture may go in on this way; empty where one may."""
+    from desktop.packets import complete
+
+    asked = replace(request, include=replace(request.include, image="full"))
+    refusals = complete.assess(asked, known).refusals
+    return next((r.says for r in refusals if r.code == "image_not_here"), "")
+
+
+def sentences(request: Request) -> dict[str, str]:
+    """The statements by element, in the words in which the letter has them."""
+    from desktop.packets.catalogue import catalogue
+
+    texts = catalogue("en")
+    whose = "depicted" if request.sender.role == "depicted" else "other"
+    found = {}
+    for element in ELEMENTS.values():
+        if element.statement:
+            name = element.fields[0].partition(".")[2]
+            keys = (f"statement.{name}", f"statement.{name}_{whose}")
+            found[element.id] = next((texts.text(k) for k in keys if texts.has(k)), element.title)
+    return found
+
+
+def parts(request: Request) -> Sequence[Request]:
+    """The request as the reports that their form makes of it, in order."""
+    from desktop.packets import batches, complete
+
+    assessment = complete.assess(request, facts())
+    return batches.split(request, assessment.platform, assessment.channel)
+
+
+def form_texts(request: Request, number: int) -> list[FormText]:
+    """The fields of their form for one of the reports, in the form's order, with the text for each.
+
+    Where the form is not known, what they ask for; and the whole letter where it goes by e-mail or post.
+    """
+    from desktop.packets import complete
+    from desktop.packets.catalogue import catalogue
+    from desktop.packets.letter_bodies import Letter
+    from desktop.packets.letter_sheet import field_text
+
+    known = facts()
+    part = parts(request)[number]
+    assessment = complete.assess(part, known)
+    letter = Letter(catalogue(part.language), assessment, known, draft=False)
+    channel, found = assessment.channel, []
+    if channel.address:
+        found.append(FormText(translate("packet", "Where it goes"), channel.address))
+    for field in channel.fields:
+        chosen = bool(field.choose) and field.value in ("role", "none")
+        text = "" if chosen else field_text(letter, field.value)
+        found.append(FormText(field.label, text, field.choose, field.note, field.max))
+    if not channel.fields:
+        asked = dict.fromkeys(check.element for check in assessment.checks if check.needed_by)
+        found += [FormText(element_name(e), text) for e in asked if (text := field_text(letter, e))]
+    with_letter = any(field.value == "letter" for field in channel.fields)
+    if not with_letter and channel.kind in ("email", "post", "portal"):
+        found.append(FormText(translate("packet", "The whole letter"), field_text(letter, "letter")))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A packet that was written: its name and SHA-256, the ids of what it goes by, and whether it is a draft."""
+
+    name: str
+    sha256: str
+    head: str
+    law: str
+    platform: str
+    channel: str
+    draft: bool
+
+
+def build(part: Request, materials: Materials, folder: str, passphrase: str, key: str) -> Built:
+    """Makes the packet of one report and writes it, with the sheet for the sender. Raises PacketError.
+
+    With a passphrase or somebody's age key, only the encrypted packet is written. One that is incomplete is a draft.
+    """
+    from desktop.packets import age_files, bag, complete, letters
+
+    known = facts()
+    assessment = complete.assess(part, known)
+    draft = not assessment.complete
+    packet = bag.build(
+        assessment, known, key=materials.key, custody=materials.custody, images=materials.of(part), draft=draft
+    )
+    sheet, text = letters.sheet(assessment, known)
+    locked = b""
+    if passphrase or key:
+        locked = age_files.encrypt(packet.zip, recipients=[key] if key else (), passphrase=passphrase)
+    bag.save(Path(folder), bag.outputs(packet, sheet.pdf, text, locked))
+    law = "" if assessment.law is None else assessment.law.id
+    head = materials.custody.head if materials.custody and part.include.custody else ""
+    return Built(packet.name, packet.sha256, head, law, assessment.platform.id, assessment.channel.id, draft)
+
+
+# In the casebook's thread
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a form starts from: the request, all that could be chosen for it, and what is known of it so far."""
+
+    request: Request
+    everything: Request
+    request_id: int | None = None
+    step: str = ""
+    built: str = ""
+    sent: bool = False
+    kept_images: bool = False
+    follows: int | None = None
+
+
+def begin(book: Any, incident_id: int, sighting_ids: Sequence[int], item_ids: Sequence[int]) -> Begun:
+    """A new request about these sightings and items, or about the whole incident."""
+    from desktop.packets import gather
+
+    everything = _everything(book, incident_id)
+    request = everything
+    if sighting_ids or item_ids:
+        request = gather.prefilled(book, incident_id, sighting_ids=sighting_ids, item_ids=item_ids)
+    return Begun(request, everything, kept_images=_images(book, incident_id, request))
+
+
+def resume(book: Any, request_id: int) -> Begun:
+    """A request whose form was left, as it was left."""
+    from desktop.casebook.records import RequestState
+    from desktop.packets.request import from_json
+
+    kept, record = book.packet_form(request_id), book.request(request_id)
+    request = from_json(kept.form)
+    return Begun(
+        request,
+        _everything(book, kept.incident_id),
+        request_id,
+        kept.step,
+        kept.built_name or "",
+        record.state is not RequestState.DRAFT,
+        _images(book, kept.incident_id, request),
+        kept.follows,
+    )
+
+
+def keep(book: Any, incident_id: int, request_id: int | None, request: Request, step: str, follows: int | None) -> int:
+    """Saves a form, as a new request where it is none yet, and what it is about; gives the request's id.
+
+    Addresses that the casebook does not have yet become sightings. Raises RequestError for what could not be read
+    again.
+    """
+    from desktop.packets.request import from_json, to_json
+
+    text = to_json(request)
+    from_json(text)
+    known = [s for s in book.sightings(incident_id=incident_id) if not s.maybe_minor]
+    items = {i.id for i in book.items(incident_id, brief=True)}
+    urls = {s.url for s in known}
+    for place in request.sightings:
+        if place.url and place.url not in urls:
+            item = place.item if place.item in items else None
+            added_ = book.add_sighting(
+                incident_id, place.url, item_id=item, seen_at=place.seen_at, captured_by=book.actor
+            )
+            known.append(added_)
+            urls.add(place.url)
+    chosen = {(s.url, s.handle) for s in request.sightings}
+    sighting_ids = tuple(s.id for s in known if (s.url, s.handle) in chosen)
+    item_ids = tuple(i.id for i in request.items if i.id in items and i.sha256)
+    if request_id is None:
+        made = book.new_packet(
+            incident_id, text, step=step, item_ids=item_ids, sighting_ids=sighting_ids, follows=follows
+        )
+        return int(made.id)
+    book.save_packet_form(request_id, text, step)
+    record = book.request(request_id)
+    if (set(record.item_ids), set(record.sighting_ids)) != (set(item_ids), set(sighting_ids)):
+        book.update_request(request_id, item_ids=item_ids, sighting_ids=sighting_ids)
+    return request_id
+
+
+def name(book: Any, request_id: int, recipient: str, basis: str, channel: str) -> None:
+    """Writes down to whom a request goes, where that is not what is written there."""
+    record = book.request(request_id)
+    if (record.recipient, record.legal_basis, record.channel) != (recipient, basis, channel):
+        book.update_request(request_id, recipient=recipient, legal_basis=basis, channel=channel)
+
+
+def drop(book: Any, request_id: int) -> None:
+    """Somebody in it may be under 18: the form goes, and the request with it is withdrawn."""
+    from desktop.casebook.records import RequestState
+
+    book.delete_packet_form(request_id)
+    book.update_request(request_id, state=RequestState.WITHDRAWN, item_ids=(), sighting_ids=())
+
+
+def _everything(book: Any, incident_id: int) -> Request:
+    """All items of an incident and where they were seen. None where someone may be under 18."""
+    from desktop.packets import gather
+
+    items = [i.id for i in book.items(incident_id, brief=True)]
+    sightings = [s.id for s in book.sightings(incident_id) if not s.maybe_minor]
+    return gather.prefilled(book, incident_id, sighting_ids=sightings, item_ids=items)
+
+
+def _images(book: Any, incident_id: int, request: Request) -> bool:
+    ids = {i.id for i in request.items}
+    return any(i.has_image for i in book.items(incident_id, brief=True) if i.id in ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """What a packet needs from the casebook: its signing key, the extract of its log, and pictures by item, if "
+    "chosen."""
+
+    key: Any
+    custody: Any
+    images: Mapping[int, bytes]
+
+    def of(self, part: Request) -> dict[int, bytes]:
+        """The pictures of one report."""
+        items = {item.id for item in part.items}
+        return {number: data for number, data in self.images.items() if number in items}
+
+
+def materials(book: Any, request_id: int, request: Request) -> Materials:
+    """What the packet of a request needs. A picture that goes along is noted in the custody log as seen clearly."""
+    from desktop.packets import gather
+
+    kept = {i.id: i for i in book.items(book.request(request_id).incident_id, brief=True)}
+    items = [i.id for i in request.items if i.id in kept and i.sha256]
+    custody = gather.custody_of(book, items, request_id) if request.include.custody else None
+    wanted = [] if request.include.image == "none" else [i for i in items if kept[i].has_image]
+    return Materials(book.signing_key(), custody, {i: book.image_to_reveal(i) for i in wanted})
+
+
+def record(book: Any, request_id: int, built: Built) -> None:
+    """Notes a packet in the casebook; a draft, which nobody is to send, is not noted."""
+    if not built.draft:
+        book.packet_built(
+            request_id,
+            built.name,
+            built.sha256,
+            built.head,
+            law=built.law,
+            platform=built.platform,
+            channel=built.channel,
+        )
+
+
+# Requests that are under way
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A request of the casebook with what belongs to it, and what can be done next."""
+
+    record: Any
+    form: Any
+    answers: Sequence[Any]
+    packets: Sequence[Any]
+    steps: Sequence[Any]
+
+
+def tracked(book: Any, incident_id: int, now: datetime.datetime) -> list[Tracked]:
+    """The requests of an incident, those that wait for an answer first."""
+    from desktop.packets import tracking
+    from desktop.window.case_view import ordered
+
+    known = facts()
+    records = book.requests(incident_id)
+    forms = {form.request_id: form for form in book.packet_forms(incident_id)}
+    sightings = book.sightings(incident_id)
+    begun: dict[int, set[str]] = {}
+    for form in forms.values():
+        if form.follows is not None:
+            begun.setdefault(form.follows, set()).add(form.platform)
+    found = []
+    for one in ordered(records):
+        law, platform, channel = tracking.way_of(book, one.id, known)
+        answers, packets = book.answers(one.id), book.packets(one.id)
+        steps = tracking.next_steps(
+            one,
+            law,
+            platform,
+            tracking.due_of(one, law, channel),
+            now,
+            known,
+            answers=answers,
+            seen_again=tracking.seen_again(one, sightings, records),
+            begun=begun.get(one.id, set()),
+            built=bool(packets),
+        )
+        found.append(Tracked(one, forms.get(one.id), answers, packets, steps))
+    return found
+
+
+def mark_sent(book: Any, request_id: int, sent_at: str, reference: str) -> Any:
+    """Notes that a request was sent, and by when an answer is due, by the clock of the law."""
+    from desktop.packets import tracking
+
+    return tracking.mark_sent(book, request_id, sent_at, facts(), reference=reference)
+
+
+def complaint(book: Any, request_id: int, step: Any) -> Begun:
+    """A request to whoever a next step turns to, about an earlier request."""
+    from desktop.packets import tracking
+    from desktop.packets.request import from_json
+
+    one, kept = book.request(request_id), book.packet_form(request_id)
+    request = tracking.complaint_from(from_json(kept.form), one, step, facts(), answers=book.answers(request_id))
+    everything = _everything(book, one.incident_id)
+    return Begun(request, everything, kept_images=_images(book, one.incident_id, request), follows=request_id)
+
+
+def again(book: Any, request_id: int, sighting_ids: Sequence[int] = ()) -> Begun:
+    """The same request for where it was seen since: at these places, or at all that are in no request yet."""
+    from desktop.packets import gather, tracking
+    from desktop.packets.request import from_json
+
+    one, kept = book.request(request_id), book.packet_form(request_id)
+    sightings = book.sightings(one.incident_id)
+    new = [s for s in sightings if s.id in set(sighting_ids)]
+    new = new or list(tracking.seen_again(one, sightings, book.requests(one.incident_id)))
+    items = [gather.as_item(book.item(n)) for n in dict.fromkeys(s.item_id for s in new) if n is not None]
+    request = tracking.again(
+        from_json(kept.form),
+        [gather.as_sighting(s) for s in new],
+        facts(),
+        items=items,
+        record=one,
+        answers=book.answers(request_id),
+    )
+    everything = _everything(book, one.incident_id)
+    return Begun(request, everything, kept_images=_images(book, one.incident_id, request), follows=request_id)

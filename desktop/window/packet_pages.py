@@ -1,0 +1,608 @@
+"""The pages of the guided form as widgets: each shows what it is given, and collects what was answered."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QDate, Qt, Signal
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPlainTextEdit,
+    QPushButton,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.packets.request import SHORT, Request, RequestSighting
+from desktop.packets.routes import Route
+from desktop.window import describe, packet_view, words
+from desktop.window.case_forms import DayField, MomentField
+from desktop.window.detail_pane import WordsView
+from desktop.window.dialogs import countries, plain
+from desktop.window.packet_questions import Field, Kind, Outlook, Page
+from desktop.window.packet_view import FormText, Line
+from desktop.window.words import translate
+
+# Room for the scroll bar's edge.
+_MARGIN = 4
+
+
+class PageWidget(QWidget):
+    """A page. `first` gets the focus when the page is shown; `collect` gives the request with what was answered."""
+
+    problem = Signal(str)
+    """What was typed was not taken, and why."""
+
+    def __init__(self, page: Page, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.page = page
+        self.first: QWidget | None = None
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(0, 0, _MARGIN, 0)
+        self.body.setSpacing(8)
+        if page.notes:
+            self.body.addWidget(_notes(page.notes, self))
+
+    def collect(self, request: Request) -> Request:
+        """The request with the answers of this page."""
+        return request
+
+    def unready(self) -> str:
+        """Why this page cannot be left as it is; empty when it can."""
+        return ""
+
+    def add(self, widget: QWidget, stretch: int = 0) -> None:
+        """One more widget below; the first that takes the focus gets it."""
+        self.body.addWidget(widget, stretch)
+        self.lead(widget)
+
+    def lead(self, widget: QWidget) -> None:
+        """`widget` gets the focus when the page is shown, unless another does already."""
+        if self.first is None and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            self.first = widget
+
+    def label(self, text: str, field: QWidget) -> QLabel:
+        """The label of a field, which names it for a screen reader too."""
+        words_ = QLabel(text, self)
+        words_.setTextFormat(Qt.TextFormat.PlainText)
+        words_.setWordWrap(True)
+        words_.setBuddy(field)
+        if not field.accessibleName():
+            field.setAccessibleName(text.replace("&", "").rstrip(":"))
+        return words_
+
+
+class FieldsPage(PageWidget):
+    """A page made of fields alone."""
+
+    def __init__(self, page: Page, request: Request, parent: QWidget) -> None:
+        super().__init__(page, parent)
+        self.fields: dict[str, QWidget] = {}
+        self.groups: dict[str, QButtonGroup] = {}
+        for field in page.fields:
+            self._add(field, packet_view.value(request, field.key), alone=len(page.fields) == 1)
+        self.body.addStretch(1)
+
+    def collect(self, request: Request) -> Request:
+        for field in self.page.fields:
+            request = packet_view.with_value(request, field.key, self._value(field))
+        return request
+
+    def _add(self, field: Field, value: Any, *, alone: bool) -> None:
+        if field.says:
+            self.body.addWidget(plain(field.says, self))
+        if field.kind is Kind.RADIO:
+            self._radio(field, str(value), alone)
+            return
+        made = self._make(field, value)
+        self.fields[field.key] = made
+        if isinstance(made, QCheckBox):
+            spoken = field.says or field.hint
+            made.setAccessibleName(f"{field.label.replace('&', '')}: {spoken}" if field.says else "")
+            made.setAccessibleDescription(field.hint)
+            self.add(made)
+            if field.hint:
+                below = plain(field.hint, self)
+                below.setContentsMargins(24, 0, 0, 6)
+                self.body.addWidget(below)
+            return
+        if alone and field.kind is Kind.TEXT:
+            made.setAccessibleName(field.label.replace("&", "").rstrip(":"))
+        else:
+            self.body.addWidget(self.label(field.label, made))
+        if field.hint:
+            made.setAccessibleDescription(field.hint)
+        self.add(made)
+
+    def _make(self, field: Field, value: Any) -> QWidget:
+        if field.kind is Kind.LINE:
+            line = QLineEdit(str(value), self)
+            line.setMaxLength(field.most)
+            line.setAcceptDrops(False)
+            line.setPlaceholderText(field.hint)
+            line.inputRejected.connect(lambda: self.problem.emit(_too_long(field.most)))
+            return line
+        if field.kind is Kind.TEXT:
+            long = field.most > SHORT
+            return _text(self, str(value), field, 9 if long else 3)
+        if field.kind is Kind.TICK:
+            tick = QCheckBox(field.label, self)
+            tick.setChecked(bool(value))
+            return tick
+        if field.kind is Kind.COUNTRY:
+            return countries(self, str(value))
+        if field.kind is Kind.DATE:
+            return DayField(self, field.label.replace("&", "").rstrip(":"), value, datetime.date.today())
+        box = QComboBox(self)
+        for code, text in field.options:
+            box.addItem(text, code)
+        box.setCurrentIndex(max(0, box.findData(value)))
+        return box
+
+    def _radio(self, field: Field, value: str, alone: bool) -> None:
+        if not (alone and field.label == self.page.title):
+            self.body.addWidget(plain(field.label, self))
+        group = QButtonGroup(self)
+        for number, (code, text) in enumerate(field.options):
+            button = QRadioButton(text, self)
+            button.setAccessibleDescription(field.label)
+            button.setChecked(code == value)
+            group.addButton(button, number)
+            self.add(button)
+            if code == value:
+                self.first = button if self.first in group.buttons() else self.first
+        self.groups[field.key] = group
+        self.body.addSpacing(4)
+
+    def _value(self, field: Field) -> Any:
+        if field.kind is Kind.RADIO:
+            number = self.groups[field.key].checkedId()
+            return field.options[number][0] if number >= 0 else _unanswered(field.key)
+        widget = self.fields[field.key]
+        if isinstance(widget, QLineEdit):
+            return packet_view.typed(widget.text())
+        if isinstance(widget, QPlainTextEdit):
+            return packet_view.typed(widget.toPlainText(), lines=True)
+        if isinstance(widget, QCheckBox):
+            return widget.isChecked()
+        if isinstance(widget, DayField):
+            return _day(widget.date.date()) if widget.known.isChecked() else None
+        return widget.currentData() or "" if isinstance(widget, QComboBox) else ""
+
+
+class WherePage(PageWidget):
+    """The places where it was seen, each with a box to tick, and a field for further addresses."""
+
+    def __init__(self, page: Page, request: Request, everything: Request, parent: QWidget) -> None:
+        super().__init__(page, parent)
+        self.everything, self.now = everything, datetime.datetime.now(datetime.UTC)
+        chosen = {_place(s) for s in request.sightings}
+        known = {_place(s): s for s in (*request.sightings, *everything.sightings)}
+        self.places = list(known.values())
+        self.list = QListWidget(self)
+        self.list.setAccessibleName(translate("packet", "Places where it was seen"))
+        self.list.setTabKeyNavigation(False)
+        self.list.setUniformItemSizes(True)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        for place in self.places:
+            entry = QListWidgetItem(place_line(place), self.list)
+            entry.setFlags(entry.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            entry.setCheckState(Qt.CheckState.Checked if _place(place) in chosen else Qt.CheckState.Unchecked)
+        self.all = QPushButton(translate("packet", "Choose &all"), self)
+        self.none = QPushButton(translate("packet", "Choose non&e"), self)
+        row = QHBoxLayout()
+        for button, state in ((self.all, Qt.CheckState.Checked), (self.none, Qt.CheckState.Unchecked)):
+            button.setAutoDefault(False)
+            button.clicked.connect(lambda _checked=False, state=state: self._set_all(state))
+            row.addWidget(button)
+        self.hosts = self._hosts()
+        row.addWidget(self.hosts)
+        row.addStretch(1)
+        if self.places:
+            self.list.setCurrentRow(0)
+            self.add(self.list, 1)
+            self.body.addLayout(row)
+        else:
+            for widget in (self.list, self.all, self.none, self.hosts):
+                widget.hide()
+        self.more = QPlainTextEdit(self)
+        self.more.setTabChangesFocus(True)
+        self.more.setAcceptDrops(False)
+        self.more.setPlaceholderText(translate("packet", "For example: https://example.org/post/123"))
+        self.more.setFixedHeight(self.more.fontMetrics().lineSpacing() * 4 + 14)
+        self.body.addWidget(self.label(translate("packet", "A&ddresses to add, one on each line:"), self.more))
+        self.add(self.more)
+        note = translate(
+            "packet",
+            "They are recorded in the casebook too, as seen now. Copy them from your browser; nothing is opened here.",
+        )
+        self.body.addWidget(plain(note, self))
+        if not self.places:
+            self.body.addStretch(1)
+
+    def collect(self, request: Request) -> Request:
+        chosen = tuple(
+            place for n, place in enumerate(self.places) if self.list.item(n).checkState() is Qt.CheckState.Checked
+        )
+        request = packet_view.with_places(request, chosen, self.everything)
+        good, _bad = self.added()
+        return packet_view.with_addresses(request, good, self.now)
+
+    def added(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The addresses that were typed, and the lines that are none."""
+        return packet_view.addresses(self.more.toPlainText())
+
+    def unready(self) -> str:
+        _good, bad = self.added()
+        if not bad:
+            return ""
+        said = translate("packet", "This is not an address: {line}. Copy it from your browser, from http to the end.")
+        return said.format(line=words.visible(bad[0][:80]))
+
+    def _hosts(self) -> QComboBox:
+        """Chooses those on one site, where there are several: most ways take one site at a time."""
+        box = QComboBox(self)
+        box.setAccessibleName(translate("packet", "Choose only those on one site"))
+        found = dict.fromkeys(packet_view.host(place.url) for place in self.places if place.url)
+        box.addItem(translate("packet", "Choose only those on…"), "")
+        for host in found:
+            box.addItem(words.visible(host), host)
+        box.setVisible(len(found) > 1)
+        box.activated.connect(lambda _index: self._only(str(box.currentData())))
+        return box
+
+    def _only(self, host: str) -> None:
+        for number, place in enumerate(self.places if host else ()):
+            on = packet_view.host(place.url) == host
+            self.list.item(number).setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+
+    def _set_all(self, state: Qt.CheckState) -> None:
+        for number in range(self.list.count()):
+            self.list.item(number).setCheckState(state)
+
+
+class WayPage(PageWidget):
+    """The ways in order, and all about the one that is looked at."""
+
+    def __init__(self, page: Page, request: Request, outlook: Outlook, parent: QWidget) -> None:
+        super().__init__(page, parent)
+        self.routes = outlook.routes
+        self.list = QListWidget(self)
+        self.list.setAccessibleName(translate("packet", "Ways to go, the recommended one first"))
+        self.list.setTabKeyNavigation(False)
+        self.list.setWordWrap(True)
+        self.list.setSpacing(2)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        first = next((n for n, r in enumerate(self.routes) if packet_view.can_be_chosen(r)), -1)
+        for number, route in enumerate(self.routes):
+            entry = QListWidgetItem(packet_view.route_line(route, first=number == first), self.list)
+            if route.refused:
+                entry.setForeground(self.palette().placeholderText())
+        self.about = WordsView(self)
+        self.about.setAccessibleName(translate("packet", "About this way"))
+        self.groups, self.places = outlook.groups, len(request.sightings)
+        self.add(self.list, 3)
+        self.add(self.about, 4)
+        self.list.currentRowChanged.connect(self._show)
+        self.list.setCurrentRow(packet_view.chosen_route(request, self.routes))
+        if not self.routes:
+            self.about.setHtml(describe.html_of([describe.Section(translate("packet", "No way is known yet."), ())]))
+
+    @property
+    def chosen(self) -> Route | None:
+        """The way that is looked at."""
+        row = self.list.currentRow()
+        return self.routes[row] if 0 <= row < len(self.routes) else None
+
+    def unready(self) -> str:
+        route = self.chosen
+        if route is None or packet_view.can_be_chosen(route):
+            return ""
+        if route.refused:
+            return translate("packet", "This way is not offered: {why}").format(why=route.refused)
+        return translate("packet", "No packet is prepared for them. Choose another way, or talk to them first.")
+
+    def collect(self, request: Request) -> Request:
+        route = self.chosen
+        return packet_view.with_route(request, route) if route and packet_view.can_be_chosen(route) else request
+
+    def _show(self) -> None:
+        route = self.chosen
+        if route is not None:
+            found = packet_view.route_sections(route, self.places, self.groups[self.list.currentRow()])
+            sections = [describe.Section(title, lines) for title, lines in found]
+            self.about.setHtml(describe.html_of([describe.Section(route.title, ()), *sections], first="h3"))
+
+
+class ReviewPage(PageWidget):
+    """All checks in one list. `go` carries the page to which a line leads."""
+
+    go = Signal(str)
+
+    def __init__(self, page: Page, lines: Sequence[Line], verdict: str, parent: QWidget) -> None:
+        super().__init__(page, parent)
+        self.lines = lines
+        said = plain(verdict, self)
+        font = said.font()
+        font.setBold(True)
+        said.setFont(font)
+        self.body.addWidget(said)
+        self.list = QListWidget(self)
+        self.list.setAccessibleName(translate("packet", "What is there and what is not"))
+        self.list.setTabKeyNavigation(False)
+        self.list.setWordWrap(True)
+        self.list.setSpacing(2)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.addItems([words.visible(line.text) for line in lines])
+        self.list.setCurrentRow(0)
+        self.list.itemActivated.connect(self._go)
+        self.to = QPushButton(translate("packet", "&Go to this question"), self)
+        self.to.setAutoDefault(False)
+        self.to.clicked.connect(self._go)
+        self.list.currentRowChanged.connect(lambda _row: self._offer())
+        row = QHBoxLayout()
+        row.addWidget(self.to)
+        row.addStretch(1)
+        self.add(self.list, 1)
+        self.body.addLayout(row)
+        self._offer()
+
+    def _line(self) -> Line | None:
+        row = self.list.currentRow()
+        return self.lines[row] if 0 <= row < len(self.lines) else None
+
+    def _offer(self) -> None:
+        line = self._line()
+        self.to.setEnabled(line is not None and bool(line.page))
+
+    def _go(self) -> None:
+        line = self._line()
+        if line is not None and line.page:
+            self.go.emit(line.page)
+
+
+class SavePage(PageWidget):
+    """Where the packet goes and how it is protected."""
+
+    folder_wanted = Signal()
+
+    def __init__(self, page: Page, said: Sequence[str], folder: str, parent: QWidget) -> None:
+        super().__init__(page, parent)
+        for text in said:
+            self.body.addWidget(plain(text, self))
+        self.folder = QLineEdit(folder, self)
+        self.folder.setReadOnly(True)
+        self.folder.setPlaceholderText(translate("packet", "No folder is chosen yet"))
+        self.choose = QPushButton(translate("packet", "&Choose a folder…"), self)
+        self.choose.setAutoDefault(False)
+        self.choose.clicked.connect(self.folder_wanted)
+        row = QHBoxLayout()
+        row.addWidget(self.folder, 1)
+        row.addWidget(self.choose)
+        self.body.addWidget(self.label(translate("packet", "&Folder:"), self.folder))
+        self.body.addLayout(row)
+        self.first = self.choose
+        self.body.addSpacing(6)
+        question = translate("packet", "Should the packet be encrypted?")
+        self.body.addWidget(plain(question, self))
+        self.how = QButtonGroup(self)
+        for number, text in enumerate(
+            (
+                translate("packet", "No: most platforms and offices can only read it so"),
+                translate("packet", "With a passphrase, which you give them in another way"),
+                translate("packet", "To the recipient’s age key, if they have given you one"),
+            )
+        ):
+            button = QRadioButton(text, self)
+            button.setAccessibleDescription(question)
+            button.setChecked(number == 0)
+            self.how.addButton(button, number)
+            self.body.addWidget(button)
+        self.word = self._secret(translate("packet", "&Passphrase:"))
+        self.again = self._secret(translate("packet", "The same a&gain:"))
+        self.key = QLineEdit(self)
+        self.key.setAcceptDrops(False)
+        self.key.setPlaceholderText("age1…")
+        self.labels = [
+            self.label(text, field)
+            for text, field in (
+                (translate("packet", "&Passphrase:"), self.word),
+                (translate("packet", "The same a&gain:"), self.again),
+                (translate("packet", "Their &key:"), self.key),
+            )
+        ]
+        grid = QGridLayout()
+        for number, (label, field) in enumerate(zip(self.labels, (self.word, self.again, self.key), strict=True)):
+            grid.addWidget(label, number, 0)
+            grid.addWidget(field, number, 1)
+        self.body.addLayout(grid)
+        self.how.idToggled.connect(lambda _number, _on: self._show())
+        self.body.addStretch(1)
+        self._show()
+
+    def lock(self) -> tuple[str, str]:
+        """The passphrase and the key; at most one of them is not empty."""
+        how = self.how.checkedId()
+        return (self.word.text() if how == 1 else ""), (self.key.text().strip() if how == 2 else "")
+
+    def missing(self) -> str:
+        """What must still be said before it can be saved; empty when it can."""
+        from desktop.safety import passphrase as passphrases
+
+        if not self.folder.text():
+            self.choose.setFocus()
+            return translate("packet", "Please choose a folder first.")
+        how = self.how.checkedId()
+        if how == 1:
+            if why := passphrases.weakness(self.word.text()):
+                self.word.setFocus()
+                return translate("passphrase", why)
+            if self.word.text() != self.again.text():
+                self.again.setFocus()
+                return translate("passphrase", "The two are not the same. Please type the second one again.")
+        if how == 2 and not self.key.text().strip():
+            self.key.setFocus()
+            return translate("packet", "Please paste their key. It begins with age1.")
+        return ""
+
+    def _secret(self, name: str) -> QLineEdit:
+        field = QLineEdit(self)
+        field.setEchoMode(QLineEdit.EchoMode.Password)
+        field.setAccessibleName(name.replace("&", "").rstrip(":"))
+        field.setInputMethodHints(
+            Qt.InputMethodHint.ImhHiddenText
+            | Qt.InputMethodHint.ImhSensitiveData
+            | Qt.InputMethodHint.ImhNoPredictiveText
+            | Qt.InputMethodHint.ImhNoAutoUppercase
+        )
+        return field
+
+    def _show(self) -> None:
+        how = self.how.checkedId()
+        for field, label, wanted in zip((self.word, self.again, self.key), self.labels, (1, 1, 2), strict=True):
+            field.setVisible(how == wanted)
+            label.setVisible(how == wanted)
+
+
+class SendPage(PageWidget):
+    """What to do now: where it goes, and each field of the form as text to copy, in the form's order."""
+
+    copied = Signal(str)
+    sent = Signal()
+    part_wanted = Signal(int)
+
+    def __init__(self, page: Page, said: Sequence[str], parts: int, parent: QWidget) -> None:
+        super().__init__(page, parent)
+        self.said = WordsView(self)
+        self.said.setAccessibleName(translate("packet", "What to do now"))
+        self.said.setPlainText("\n".join(said))
+        self.said.setFixedHeight(self.said.fontMetrics().lineSpacing() * min(12, len(said) + 3))
+        self.add(self.said)
+        self.part = QComboBox(self)
+        for number in range(parts):
+            text = translate("packet", "Report {n} of {all}").format(n=number + 1, all=parts)
+            self.part.addItem(text, number)
+        self.part.setAccessibleName(translate("packet", "Which report"))
+        self.part.setVisible(parts > 1)
+        self.part.currentIndexChanged.connect(self.part_wanted)
+        self.body.addWidget(self.part)
+        self.rows = QWidget(self)
+        self.grid = QGridLayout(self.rows)
+        self.grid.setContentsMargins(0, 0, 0, 0)
+        self.grid.setColumnStretch(1, 1)
+        self.body.addWidget(self.rows)
+        self.copies: list[QPushButton] = []
+        self.body.addSpacing(8)
+        self.at = MomentField(self, translate("packet", "When you sent it"))
+        self.reference = QLineEdit(self)
+        self.reference.setAcceptDrops(False)
+        self.reference.setMaxLength(SHORT)
+        self.done = QPushButton(translate("packet", "I have &sent it"), self)
+        self.done.setAutoDefault(False)
+        self.done.clicked.connect(self.sent)
+        form = QGridLayout()
+        form.addWidget(self.label(translate("packet", "&When you sent it:"), self.at), 0, 0)
+        form.addWidget(self.at, 0, 1)
+        form.addWidget(self.label(translate("packet", "Their n&umber for it, if they gave one:"), self.reference), 1, 0)
+        form.addWidget(self.reference, 1, 1)
+        form.addWidget(self.done, 2, 1)
+        form.setColumnStretch(1, 1)
+        self.body.addLayout(form)
+        self.body.addStretch(1)
+
+    def show_fields(self, fields: Sequence[FormText]) -> None:
+        """The form's fields, each with a button that copies its text."""
+        while (item := self.grid.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        self.copies = []
+        for number, field in enumerate(fields):
+            name = plain(words.visible(field.label), self)
+            text = plain(words.visible(packet_view.shown(field)), self)
+            self.grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)
+            self.grid.addWidget(text, number, 1, Qt.AlignmentFlag.AlignTop)
+            if field.text:
+                copy = QPushButton(translate("packet", "Copy"), self)
+                copy.setAutoDefault(False)
+                copy.setAccessibleName(translate("packet", "Copy: {field}").format(field=words.visible(field.label)))
+                copy.clicked.connect(lambda _checked=False, text=field.text: self.copied.emit(text))
+                self.grid.addWidget(copy, number, 2, Qt.AlignmentFlag.AlignTop)
+                self.copies.append(copy)
+
+
+def place_line(place: RequestSighting) -> str:
+    """A place in one line: platform, account, address."""
+    said = " · ".join(p for p in (place.platform, place.handle, place.url) if p)
+    return words.visible(said) or translate("packet", "A place without an address")
+
+
+def _place(place: RequestSighting) -> tuple[str, str, str, int | None]:
+    return place.url, place.handle, place.platform, place.item
+
+
+def _notes(notes: Sequence[str], parent: QWidget) -> QFrame:
+    """What to know before something is written down, set apart from the rest."""
+    frame = QFrame(parent)
+    frame.setFrameShape(QFrame.Shape.StyledPanel)
+    layout = QVBoxLayout(frame)
+    heading = plain(translate("packet", "Good to know before you write"), frame)
+    font = QFont(heading.font())
+    font.setBold(True)
+    heading.setFont(font)
+    layout.addWidget(heading)
+    for note in notes:
+        layout.addWidget(plain(words.visible(note), frame))
+    return frame
+
+
+def _text(page: PageWidget, value: str, field: Field, lines: int) -> QPlainTextEdit:
+    text = QPlainTextEdit(value, page)
+    text.setTabChangesFocus(True)
+    text.setAcceptDrops(False)
+    text.setPlaceholderText(field.hint)
+    text.setFixedHeight(text.fontMetrics().lineSpacing() * lines + 14)
+
+    end = 0
+
+    def changed(position: int, _removed: int, added: int) -> None:
+        nonlocal end
+        end = position + added
+
+    def check() -> None:
+        more = text.document().characterCount() - 1 - field.most
+        if more > 0:
+            page.problem.emit(_too_long(field.most))
+            cursor = text.textCursor()
+            cursor.setPosition(max(0, end - more))
+            cursor.setPosition(end, cursor.MoveMode.KeepAnchor)
+            cursor.removeSelectedText()
+
+    text.document().contentsChange.connect(changed)
+    text.textChanged.connect(check)
+    return text
+
+
+def _too_long(most: int) -> str:
+    said = translate("packet", "At most {n} characters fit here. What was more was not taken.")
+    return said.format(n=f"{most:,}")
+
+
+def _unanswered(key: str) -> str:
+    return "none" if key in ("sender.authority", "include.image") else ""
+
+
+def _day(date: QDate) -> datetime.date:
+    return datetime.date(date.year(), date.month(), date.day())
