@@ -67,11 +67,11 @@ _HTTPS = re.compile(r"https://([^/?#@\\:]+)(?:[/?#][!-~]*)?")
 _EMAIL = re.compile(r"[A-Za-z0-9._+-]+@([^@]+)")
 _PHONE = re.compile(r"\+?[0-9][0-9 -]{1,20}[0-9]")
 _ZONE = re.compile(r"[A-Za-z_]+(?:/[A-Za-z_-]+){0,2}")
-# A rule for addresses is anchored, and every run in it ends where it must: matching cannot go back and forth.
+# A rule for addresses is anchored, and every run in it must be followed by a character that it cannot hold, or by the
+# end: matching never goes back and forth.
 _RUN = r"(?:\[\^/\?#\]|\[\\w[.@-]*\]|\\d|\\w)\+"
-_RULE = re.compile(
-    rf"\^(?:[\w/=&@%:~-]\??|\\[.?+]\??|\(\?:[\w/=&@|.\\?-]*\)\??|{_RUN}(?=/|\\\?|\$|\(\?:[/|\\?]*\)|$))*\$?", re.ASCII
-)
+_STOP = r"(?:/(?!\?)|/\?\$\Z|\\\?(?!\?)|\(\?:(?:/|\\\?)(?:\|(?:/|\\\?))*\)(?!\?)|\$?\Z)"
+_RULE = re.compile(rf"\^(?:[\w/=&@%:~-]\??|\\[.?+]\??|\(\?:[\w/=&@|.\\?-]*\)\??|{_RUN}(?={_STOP}))*\$?", re.ASCII)
 
 
 def parse_law(id: str, values: Mapping[str, Any], added_on: datetime.date | None = None) -> Law:
