@@ -37,7 +37,8 @@ _HARMLESS = {
     "name", "citation", "synthetic_says", "says", "gloss", "source", "verified_on", "owner", "stopncii_since", "hours",
     "cite", "label",
 }  # fmt: skip
-_LIKE_AN_ADDRESS = re.compile(r"\S*(?:@|://|\w\.\w{2})\S*|\+?\d[\d -]{5,}\d")
+_ADDRESS = re.compile(r"@|://|\w\.\w{2}")
+_NUMBER = re.compile(r"\+?\d[\d -]{5,}\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +250,12 @@ def _risky(key: str, old: str, new: str) -> bool:
     if words[0] == "deadline" or (words[-1] not in _HARMLESS and words[0] != "gloss"):
         return True
     # A harmless text may still send somebody somewhere.
-    named = {*_LIKE_AN_ADDRESS.findall(new)} - {*_LIKE_AN_ADDRESS.findall(old)}
-    return bool(named) and words[-1] not in ("source", "verified_on", "citation", "cite")
+    return bool(_addresses(new) - _addresses(old)) and words[-1] not in ("source", "verified_on", "citation", "cite")
+
+
+def _addresses(text: str) -> set[str]:
+    """The words that look like a web or e-mail address, and what looks like a telephone number."""
+    return {word for word in text.split() if _ADDRESS.search(word)} | {*_NUMBER.findall(text)}
 
 
 def _merged(facts: Facts, parsed: Mapping[str, Law | Platform | Helpline]) -> Facts:
