@@ -17,7 +17,7 @@ from desktop.packets.complete import (
     gate,
 )
 from desktop.packets.facts import CHECK, EVERYWHERE, Channel, Facts, Law, Platform, countries_of
-from desktop.packets.request import Include, Request
+from desktop.packets.request import Include, Request, RequestSighting
 from desktop.safety import helplines as _helplines
 from desktop.safety.helplines import Confidence, Helpline, Who
 
@@ -29,6 +29,7 @@ _CARRIED = ("adult", "aggregator", "instance")
 _CHILD_SAFETY = "child_safety"
 _NOT_COSTS = ("warning", "more_than_needed", "hashes_left_out")
 _GENERIC = "other_platform"
+_ENOUGH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +122,33 @@ class _Finder:
         self.day = day_of(request)
         self.laws = tuple(facts.laws.values())
         self.platforms = tuple(facts.platforms.values())
+        self._known: dict[tuple[str, str], Platform | None] = {}
         self.targets = self._targets()
 
     def _targets(self) -> tuple[Platform, ...]:
         """Where it was seen, in that order; a website that is no platform here counts as the general one."""
         found: dict[str, Platform] = {}
-        general = self.facts.platforms.get(_GENERIC)
         chosen = self.facts.platform(self.request.platform) if self.request.platform else None
         if chosen and chosen.kind in HOLD_POSTS:
             found[chosen.id] = chosen
-        for url in {s.url: None for s in self.request.sightings if s.url}:
-            on = self.facts.platform_for(url) or general
+        for url, name in {(s.url, s.platform): None for s in self.request.sightings}:
+            on = self._where(url, name)
             if on and on.kind in HOLD_POSTS:
                 found.setdefault(on.id, on)
+        general = self.facts.platforms.get(_GENERIC)
         return tuple(found.values()) or ((general,) if general else ())
+
+    def _where(self, url: str, name: str) -> Platform | None:
+        """The platform of an address; where there is none, as in a messenger, the one of that name."""
+        if (url, name) not in self._known:
+            self._known[url, name] = self._look_up(url, name)
+        return self._known[url, name]
+
+    def _look_up(self, url: str, name: str) -> Platform | None:
+        if url.strip():
+            return self.facts.platform_for(url) or self.facts.platforms.get(_GENERIC)
+        wanted = name.strip().casefold()
+        return next((p for p in self.platforms if wanted in (p.id, p.name.casefold())), None)
 
     # --- Where somebody may be under 18.
 
@@ -303,14 +317,10 @@ class _Finder:
 
     def _about(self, platform: Platform) -> Request:
         """The request with the sightings on that platform alone, where it holds posts and there are some."""
-        if platform.kind not in HOLD_POSTS:
-            return self.request
-        on = tuple(s for s in self.request.sightings if self._on(s.url) == platform.id)
-        return replace(self.request, sightings=on) if on else self.request
-
-    def _on(self, url: str) -> str:
-        platform = self.facts.platform_for(url)
-        return platform.id if platform else _GENERIC
+        on = [s for s in self.request.sightings if self._where(s.url, s.platform) is platform]
+        if platform.kind not in HOLD_POSTS or not on:
+            on = list(self.request.sightings)
+        return replace(self.request, sightings=_a_few(on))
 
     def _from(self, assessment: Assessment, kind: str, by_hand: str, *why: str) -> Route:
         law, platform, channel = assessment.law, assessment.platform, assessment.channel
@@ -360,6 +370,13 @@ def _soonest(law: Law) -> tuple[bool, float]:
     limit = law.deadline
     hours = (limit.hours or limit.days * 24 or limit.months * 24 * 30) if limit else float("inf")
     return law.addressed_to == "controller", hours
+
+
+def _a_few(sightings: list[RequestSighting]) -> tuple[RequestSighting, ...]:
+    """Enough of them to tell what is missing: thousands would be looked at anew for every way."""
+    with_address = [s for s in sightings if s.url][:1]
+    with_account = [s for s in sightings if s.handle][:1]
+    return tuple(dict.fromkeys([*sightings[:_ENOUGH], *with_address, *with_account]))
 
 
 def _kind(platform: Platform, law: Law | None) -> str:
