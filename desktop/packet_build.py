@@ -124,12 +124,15 @@ def _casebook(args: argparse.Namespace) -> AbstractContextManager[Casebook | Non
 
 
 def _custody(book: Casebook | None, request: Request) -> Custody | None:
-    """What the casebook's log says of the pictures of the request."""
+    """What the casebook's log says of the pictures of the request; None where it knows none of them."""
     if book is None:
         return None
     from desktop.packets import gather
 
-    return gather.custody_of(book, gather.items_of(book, request))
+    if items := gather.items_of(book, request):
+        return gather.custody_of(book, items)
+    show.tell("The casebook knows none of these pictures by its fingerprint, so no custody log goes along.")
+    return None
 
 
 def _key(args: argparse.Namespace, book: Casebook | None) -> Ed25519PrivateKey | None:

@@ -66,6 +66,9 @@ def arguments(packet: argparse.ArgumentParser) -> None:
     split = verb("split", "divide a request about many places as the platform wants them")
     _output_argument(split, "the new requests")
     verify = verb("verify", "check a packet to the last bit", request=False)
+    verify.epilog = (
+        "--passphrase-file and --passphrase-fd give the passphrase of a .zip.age, which is asked for otherwise."
+    )
     verify.add_argument("packet", metavar="PACKET", help="the .zip, or the .zip.age")
     verify.add_argument("--signer", metavar="FINGERPRINT", help="also check that this key signed it")
     verify.add_argument("--identity", action="append", default=[], metavar="FILE", help="your key, for a .zip.age")
@@ -77,6 +80,9 @@ def arguments(packet: argparse.ArgumentParser) -> None:
 
 
 def _build_arguments(build: argparse.ArgumentParser) -> None:
+    build.epilog = (
+        "--passphrase-file and --passphrase-fd give the passphrase of the casebook, which is asked for otherwise."
+    )
     _output_argument(build, "the packet")
     signing = build.add_mutually_exclusive_group(required=True)
     signing.add_argument(

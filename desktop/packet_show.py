@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop import words
 from desktop.packets.elements import ELEMENTS
+from desktop.packets.facts import CHECK
 
 if TYPE_CHECKING:
     import argparse
@@ -69,9 +70,8 @@ def check_lines(assessment: Assessment) -> Iterator[str]:
 
 
 def _risk_lines(assessment: Assessment) -> Iterator[str]:
-    warnings = [r.says for r in assessment.risks if r.kind == "warning"]
-    yield from section("What it may cost you", [r.says for r in assessment.risks if r.kind != "warning"])
-    yield from section("Good to know", warnings)
+    yield from section("What it may cost you", _costs(assessment))
+    yield from section("Good to know", [r.says for r in assessment.risks if r.kind == "warning"])
     yield from section("Check before sending", assessment.doubts)
 
 
@@ -79,6 +79,12 @@ def _about(assessment: Assessment) -> Iterator[str]:
     yield f"To {assessment.platform.name}: {assessment.channel.name}"
     if assessment.law:
         yield f"Under {assessment.law.name} ({assessment.law.citation})"
+
+
+def _costs(assessment: Assessment) -> list[str]:
+    """What the request costs or risks, with a mark where nobody has verified it."""
+    costs = [r for r in assessment.risks if r.kind != "warning"]
+    return [r.says if r.confidence == "verified" else f"{r.says} ({r.confidence}: {CHECK})" for r in costs]
 
 
 def section(title: str, sentences: Sequence[str]) -> Iterator[str]:
@@ -138,8 +144,7 @@ def built_lines(
     else:
         yield "It is not signed: nobody can tell whether somebody made it anew."
     yield from section("Could be stronger", [f"{c.says} {c.remedy}".strip() for c in assessment.weak])
-    costs = [r.says for r in assessment.risks if r.kind != "warning"]
-    yield from section("What it may cost you", costs)
+    yield from section("What it may cost you", _costs(assessment))
     yield from section("Check before sending", assessment.doubts)
     yield ""
     yield "What to do now"

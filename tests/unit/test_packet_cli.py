@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from desktop import packet_show
+from desktop.casebook.casebook import Casebook
 from desktop.cli import main
 from desktop.packets import bag, complete, facts
 from desktop.packets.request import from_toml, to_json
+from tests.casebook_kill import CHEAP
 from tests.conftest import ROOT
 from tests.unit.packet_bags import OTHER_KEY, PAYLOAD, files_of, packed, zipped
 from tests.unit.packet_requests import full_request
@@ -228,6 +230,36 @@ class TestBuild:
         assert main(["packet", "build", DEMO, "-o", str(tmp_path / "out"), "--key", str(tmp_path / "key")]) == 1
         assert "not a key that signs packets" in flat(capsys.readouterr().err)
         assert (tmp_path / "key").read_bytes() == key
+
+    def test_a_casebook_that_does_not_know_the_picture(self, tmp_path: Path, capsys: Said) -> None:
+        (tmp_path / "secret").write_text("lantern gravel otter midnight")
+        (tmp_path / "secret").chmod(0o600)
+        book, _ = Casebook.create(tmp_path / "my.case", "lantern gravel otter midnight", "Amina", _cost=CHEAP)
+        with book:
+            book.add_incident("one")
+        signed = ["--casebook", str(tmp_path / "my.case"), "--passphrase-file", str(tmp_path / "secret")]
+        assert main(["packet", "build", DEMO, "-o", str(tmp_path / "out"), *signed]) == 0
+        assert "no custody log goes along" in flat(capsys.readouterr().err)
+        (zip_file,) = (tmp_path / "out").glob("*.zip")
+        assert not [p for p in files_of_zip(zip_file) if "custody" in p]
+        with Casebook.open(tmp_path / "my.case", "lantern gravel otter midnight", "Amina") as book:
+            assert [p.name for p in book.packets()] == [zip_file.stem]
+
+    def test_where_it_cannot_be_recorded_the_packet_is_there_and_that_is_said(
+        self, tmp_path: Path, capsys: Said
+    ) -> None:
+        (tmp_path / "secret").write_text("lantern gravel otter midnight")
+        (tmp_path / "secret").chmod(0o600)
+        book, _ = Casebook.create(tmp_path / "my.case", "lantern gravel otter midnight", "Amina", _cost=CHEAP)
+        with book:
+            book.add_incident("one")
+            two = book.add_incident("two").id
+        signed = ["--casebook", str(tmp_path / "my.case"), "--passphrase-file", str(tmp_path / "secret")]
+        build = ["packet", "build", DEMO, "-o", str(tmp_path / "out"), *signed]
+        assert main(build) == 1
+        assert "written, but not recorded" in flat(capsys.readouterr().err)
+        assert len(list((tmp_path / "out").glob("*.zip"))) == 1
+        assert main([*build, "--incident", str(two)]) == 0
 
 
 def files_of_zip(path: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import datetime
 import io
 import json
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from desktop.packets import bag, complete, contents, facts
+from desktop.packets import bag, complete, contents, facts, verify
 from desktop.packets.letters import Custody, CustodyRow
 from desktop.packets.request import Request
 from tests.packet_texts import files_of, text_of
@@ -227,3 +228,24 @@ def test_the_same_request_and_time_make_the_same_packet() -> None:
         "us_tida", "x", "agent", lambda r: dataclasses.replace(r, created_at=r.created_at.replace(year=2027))
     )[0]
     assert later.sha256 != built("us_tida", "x", "agent")[0].sha256
+
+
+def addressees() -> list[tuple[str, str]]:
+    """Each law with the first platform that a request on it can go to, and each platform without a law."""
+    known, day = facts.load(), datetime.date(2026, 11, 28)
+    pairs = []
+    for id, law in known.laws.items():
+        to = [p for p in known.platforms.values() if complete.can_be_sent(law, p)]
+        assert to, f"a request on {id} can go nowhere"
+        if law.in_force(day):
+            pairs.append((id, next((p.id for p in to if id in p.laws), to[0].id)))
+    assert len(pairs) > 25
+    return pairs + [("", id) for id, p in known.platforms.items() if id != "take_it_down"]  # that one is for minors
+
+
+@pytest.mark.parametrize(("law", "platform"), addressees())
+def test_each_law_and_each_platform_has_a_packet_that_verifies(law: str, platform: str) -> None:
+    role = "depicted" if not law or "depicted" in facts.load().laws[law].who else facts.load().laws[law].who[0]
+    packet, _ = built(law, platform, role)
+    assert verify.verify(packet.zip).ok
+    assert "data/letters/" in "".join(packet.files)
