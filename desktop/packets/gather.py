@@ -6,6 +6,7 @@ computer leaves the casebook by way of a request.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from desktop.casebook.records import CasebookError
+from desktop.casebook.records import CasebookError, RequestState
 from desktop.packets.request import (
     Depicted,
     Gate,
@@ -169,8 +170,8 @@ def record_built(
     """Record that a packet was made: with the request of the casebook that it came from, or with a new one.
 
     `channel` is the one that was used where the request names none, `head` the head of the log that is printed in the
-    packet. A new request goes to the incident of its items, else to the only one. Raises which_incident,
-    no_such_record.
+    packet. Without `request_id`, a draft that asks the same is that request; a new one goes to the incident of its
+    items, else to the only one. Raises which_incident, no_such_record.
     """
     platform = facts.platforms.get(request.platform)
     chosen = platform.channel(channel or request.channel) if platform else None
@@ -181,14 +182,14 @@ def record_built(
         "channel": chosen.name if chosen else "",
     }
     if request_id is None:
-        incident_id = _incident_of(casebook, request, incident_id)
-        items = [n for n in items_of(casebook, request) if casebook.item(n).incident_id == incident_id]
+        where = _incident_of(casebook, request, incident_id)
+        items = [n for n in items_of(casebook, request) if casebook.item(n).incident_id == where]
+        form = _numbered_as_here(casebook, request, items)
+        request_id = _draft_of(casebook, form, where)
+    if request_id is None:
         urls = {s.url for s in request.sightings if s.url}
-        seen = [s.id for s in casebook.sightings(incident_id) if s.url in urls and not s.maybe_minor]
-        form = replace(
-            request, items=tuple(replace(i, file="") for i in request.items)
-        )  # where a file lies is not kept
-        record = casebook.new_packet(incident_id, to_json(form), **says, item_ids=items, sighting_ids=seen)
+        seen = [s.id for s in casebook.sightings(where) if s.url in urls and not s.maybe_minor]
+        record = casebook.new_packet(where, to_json(form), **says, item_ids=items, sighting_ids=seen)
     else:
         record = casebook.update_request(request_id, **says)
     casebook.packet_built(
@@ -201,6 +202,33 @@ def record_built(
         channel=chosen.id if chosen else "",
     )
     return record
+
+
+def _numbered_as_here(casebook: Casebook, request: Request, item_ids: Sequence[int]) -> Request:
+    """The request with its items under the numbers of the casebook, others after all of them, and without the paths of
+    files."""
+    here = {(item.hashes.sha256 if item.hashes else ""): item.id for item in map(casebook.item, item_ids)}
+    after = itertools.count(max([0, *(i.id for i in casebook.items(brief=True))]) + 1)
+    numbers = {i.id: (here.pop(i.sha256, 0) if i.sha256 else 0) or next(after) for i in request.items}
+    return replace(
+        request,
+        items=tuple(replace(i, id=numbers[i.id], file="") for i in request.items),
+        sightings=tuple(replace(s, item=None if s.item is None else numbers[s.item]) for s in request.sightings),
+    )
+
+
+def _draft_of(casebook: Casebook, form: Request, incident_id: int) -> int | None:
+    """The draft that asks the same, at whatever time: a packet that is made again is no second request."""
+    same = to_json(replace(form, created_at=None))
+    for kept in casebook.packet_forms(incident_id):
+        if casebook.request(kept.request_id).state is RequestState.DRAFT:
+            try:
+                asked = from_json(kept.form)
+            except RequestError:  # half filled in, or of another version: not this one
+                continue
+            if to_json(replace(asked, created_at=None)) == same:
+                return kept.request_id
+    return None
 
 
 def _incident_of(casebook: Casebook, request: Request, incident_id: int | None) -> int:

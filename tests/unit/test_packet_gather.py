@@ -16,7 +16,7 @@ from desktop.casebook.records import CasebookError, RequestState
 from desktop.packets import facts as packet_facts
 from desktop.packets import gather
 from desktop.packets.letters import Custody
-from desktop.packets.request import RecipientOverride, RequestError, RequestItem, from_json, to_json
+from desktop.packets.request import RecipientOverride, RequestError, RequestItem, RequestSighting, from_json, to_json
 from tests.casebook_kill import CHEAP, numbered_report
 from tests.unit.packet_requests import full_request
 from tests.unit.sample_reports import HOSTILE, report, unreadable
@@ -304,12 +304,40 @@ def test_a_packet_from_a_file_is_recorded_with_what_it_is_about(casebook: Casebo
     assert (made.name, made.sha256, made.head) == ("request-1a2b3c4d", "ab" * 32, "9-AAAA")
     assert (made.law, made.platform, made.channel) == ("us_tida", "x", FACTS.platform("x").channels[0].id)
     kept = from_json(casebook.packet_form(record.id).form)
-    assert kept.items[0].file == ""
-    assert dataclasses.replace(kept, items=()) == dataclasses.replace(request, items=())
+    assert [(i.id, i.file, i.identification) for i in kept.items] == [(1, "", "the picture")]  # its number here
+    assert [s.item for s in kept.sightings] == [1]
+    assert dataclasses.replace(kept, items=(), sightings=()) == dataclasses.replace(request, items=(), sightings=())
     other = dataclasses.replace(request, recipient=RecipientOverride(name="Example Hosting Ltd"))
     again = gather.record_built(casebook, packet("request-2"), other, FACTS, request_id=record.id)
     assert (again.id, again.recipient) == (record.id, "Example Hosting Ltd")
     assert [p.name for p in casebook.packets(record.id)] == ["request-1a2b3c4d", "request-2"]
+    assert casebook.verify().ok
+
+
+def test_items_get_the_numbers_of_the_casebook(casebook: Casebook) -> None:
+    here = str(numbered_report(2).sha256)
+    items = (RequestItem(id=1, sha256=here), RequestItem(id=2, sha256="99" * 32), RequestItem(id=5, sha256=here))
+    seen = tuple(RequestSighting(item=n, url=f"https://x.com/{n}") for n in (1, 2, 5, None))
+    request = dataclasses.replace(full_request(FACTS, "us_tida", "x"), items=items, sightings=seen)
+    kept = from_json(casebook.packet_form(gather.record_built(casebook, packet(), request, FACTS).id).form)
+    assert [i.id for i in kept.items] == [2, 3, 4]
+    assert [(s.item, s.url[-1]) for s in kept.sightings] == [(2, "1"), (3, "2"), (4, "5"), (None, "e")]
+    casebook.delete_item(2)
+    left = from_json(casebook.packet_form(1).form)
+    assert [i.id for i in left.items] == [3]
+
+
+def test_a_packet_that_is_made_again_is_no_second_request(casebook: Casebook) -> None:
+    request = full_request(FACTS, "us_tida", "x")
+    casebook.new_packet(1, '{"half": "filled in"}')
+    first = gather.record_built(casebook, packet("request-1"), request, FACTS)
+    later = dataclasses.replace(request, created_at=datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC))
+    assert gather.record_built(casebook, packet("request-2"), later, FACTS).id == first.id
+    assert [p.name for p in casebook.packets(first.id)] == ["request-1", "request-2"]
+    french = dataclasses.replace(request, language="fr")
+    assert gather.record_built(casebook, packet("request-3"), french, FACTS).id != first.id
+    casebook.update_request(first.id, state=RequestState.SENT)
+    assert gather.record_built(casebook, packet("request-4"), request, FACTS).id not in (first.id, None)
     assert casebook.verify().ok
 
 
