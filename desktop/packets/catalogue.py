@@ -30,6 +30,8 @@ _SLOT = re.compile(r"\{([a-z_]+)\}")
 _WORD = 18
 _WORDS = re.compile(r"\S+|\s+")
 _CHUNK = re.compile(r"[^/?&=#._~:;,%+@-]{0,16}[/?&=#._~:;,%+@-]{0,16}")
+# Arabic vowel signs are optional, and a PDF reader takes the letter below one twice: our sentences do without them.
+_VOWEL_SIGNS = re.compile("[\u064b-\u0652\u0670]")
 # A long word in another script is left whole up to here: its letters can be joined.
 _FOREIGN = 40
 
@@ -77,7 +79,8 @@ def catalogue(language: str) -> Catalogue:
             raise ValueError(f"there are no letters in {language!r}")
         found = tomllib.loads(path.read_bytes().decode("utf-8"))
         about = found.pop("language")
-        return Catalogue(language, str(about["direction"]), bool(about["reviewed"]), found)
+        texts = {s: {key: _VOWEL_SIGNS.sub("", text) for key, text in part.items()} for s, part in found.items()}
+        return Catalogue(language, str(about["direction"]), bool(about["reviewed"]), texts)
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise SetupError(
             "letters_damaged",

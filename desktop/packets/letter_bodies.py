@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from desktop.packets.request import Request, RequestSighting
 
 # A letter prints so many addresses and images; beyond, data/addresses.csv of the packet has them all.
-MOST_PRINTED = 2_500
+MOST_PRINTED = 1_000
 
 _HOSTS = ("host", "cdn", "registrar")
 # Texts that a letter gives whenever they are there: they say why. The others only where they are asked for.

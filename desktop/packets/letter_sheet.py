@@ -39,8 +39,11 @@ _OF_SENDER = {
 }
 
 
-def body(letter: Letter) -> list[Block]:
-    """The blocks of the sheet, without its heading."""
+def body(letter: Letter, whole: bool) -> list[Block]:
+    """The blocks of the sheet, without its heading.
+
+    Unless `whole`, very many addresses are not printed to the end: they are in the text file beside it.
+    """
     words = letter.words
     return [
         {"k": "frame", "blocks": [paragraph([{"v": words.text("sheet.private"), "b": True}])]},
@@ -51,7 +54,7 @@ def body(letter: Letter) -> list[Block]:
         *_listed(letter, "missing", [f"{c.says} {c.remedy}" for c in letter.assessment.missing], "missing_none"),
         *_listed(letter, "weak", [f"{c.says} {c.remedy}" for c in letter.assessment.weak]),
         *_reports(letter),
-        *_fields(letter),
+        *_fields(letter, whole),
         *_after(letter),
         *_help(letter),
         *bodies.translated(letter),
@@ -125,7 +128,7 @@ def _reports(letter: Letter) -> list[Block]:
     return [heading(words.say("sheet.batches")), paragraph(say)]
 
 
-def _fields(letter: Letter) -> list[Block]:
+def _fields(letter: Letter, whole: bool) -> list[Block]:
     words, channel = letter.words, letter.assessment.channel
     found = [heading(words.say("sheet.fields")), note(words.say("sheet.fields_note"))]
     letter_shown = False
@@ -135,7 +138,7 @@ def _fields(letter: Letter) -> list[Block]:
             found.append(paragraph(words.say("sheet.choose", choice=_english(field.choose))))
         text = "" if field.choose and field.value in ("role", "none") else field_text(letter, field.value)
         if text:
-            found.append(copyable(text))
+            found += _copied(letter, field.value, text, whole)
             letter_shown = letter_shown or field.value == "letter"
         if field.max and len(text) > field.max:
             counts = {"max": value(str(field.max)), "count": value(str(len(text)))}
@@ -147,7 +150,7 @@ def _fields(letter: Letter) -> list[Block]:
         asked = dict.fromkeys(check.element for check in letter.assessment.checks if check.needed_by)
         for element in asked:
             if text := field_text(letter, element):
-                found += [heading(words.say(f"element.{element}"), 3), copyable(text)]
+                found += [heading(words.say(f"element.{element}"), 3), *_copied(letter, element, text, whole)]
     kind = bodies.letter_kind(letter.assessment)
     if channel.kind not in ("phone", "in_app"):
         file = value(f"{kind}.{words.code}.pdf", fixed=True)
@@ -155,6 +158,15 @@ def _fields(letter: Letter) -> list[Block]:
     if not letter_shown and channel.kind in ("email", "post", "portal"):
         found += [heading(words.say("sheet.letter")), copyable(field_text(letter, "letter"))]
     return found
+
+
+def _copied(letter: Letter, what: str, text: str, whole: bool) -> list[Block]:
+    lines = text.split("\n")
+    # A letter prints no more than that by itself.
+    if whole or what == "letter" or len(lines) <= bodies.MOST_PRINTED:
+        return [copyable(text)]
+    counts = {"count": value(str(len(lines))), "shown": value(str(bodies.MOST_PRINTED))}
+    return [copyable("\n".join(lines[: bodies.MOST_PRINTED])), note(letter.words.say("notice.where_more", **counts))]
 
 
 def field_text(letter: Letter, what: str) -> str:

@@ -116,9 +116,9 @@ def sheet(assessment: Assessment, facts: Facts) -> tuple[Document, str]:
     from desktop.packets import letter_sheet
 
     letter = bodies.Letter(catalogue(assessment.request.language), assessment, facts, draft=False)
-    blocks = letter_sheet.body(letter)
-    text = as_text([{"k": "h", "l": 1, "r": bodies.title("sheet", letter)}, *blocks])
-    return _document("sheet", letter, blocks), text
+    heading: Block = {"k": "h", "l": 1, "r": bodies.title("sheet", letter)}
+    text = as_text([heading, *letter_sheet.body(letter, whole=True)])
+    return _document("sheet", letter, letter_sheet.body(letter, whole=False)), text
 
 
 def notice_text(assessment: Assessment, facts: Facts) -> str:
