@@ -317,7 +317,7 @@ def _maybe_minor(request: Request) -> Refusal:
         "maybe_minor",
         "Thank you for saying so. You have done nothing wrong. No request is prepared here, because somebody in the "
         "picture may be under 18.",
-        f"Please do not copy it or send it to anyone. These can act at once: {turn_to}.",
+        f"Please do not copy it or send it to anyone. Where to turn: {turn_to}.",
     )
 
 

@@ -28,6 +28,7 @@ from desktop.packets.request import (
     Statements,
     Texts,
     from_json,
+    from_toml,
     to_json,
 )
 from desktop.safety import helplines
@@ -154,6 +155,12 @@ def test_a_full_request_is_complete(full: Request) -> None:
     assert found.law is FACTS.laws["us_tida"]
     assert found.platform.id == "x"
     assert found.channel.id == "take_it_down"
+
+
+def test_the_example_in_the_demo_folder_is_complete() -> None:
+    found = assess(from_toml((facts.RESOURCES / "demo" / "request.toml").read_text("utf-8")), FACTS)
+    assert found.complete
+    assert (weak(found), kinds(found)) == ([], [])
 
 
 def test_a_check_says_who_needs_it_and_where_it_stands(full: Request) -> None:
