@@ -6,6 +6,7 @@ import difflib
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,23 +187,27 @@ def _read(path: str, most: int) -> bytes:
 
 def _build(args: argparse.Namespace) -> int:
     from desktop import packet_build
-
-    return packet_build.build(args, *_assessed(args, args.image))
-
-
-def _assessed(args: argparse.Namespace, image: str = "") -> tuple[Assessment, Facts]:
     from desktop.packets import complete
 
-    facts, request = _loaded(args), _request(args)
-    if image:
-        if request.include.image not in (image, "none"):
-            show.tell(f"The request asks for pictures; that is asked again here, with --image {request.include.image}.")
-        request = replace(request, include=replace(request.include, image=image))
-    return complete.assess(request, facts), facts
+    request, facts = _request(args), _loaded(args)
+    if (asked := request.include.image) not in (args.image, "none"):
+        show.tell(f"The request asks for pictures; that is asked again here, with --image {asked}.")
+    request = replace(request, include=replace(request.include, image=args.image))
+    if request.created_at is None:
+        now = datetime.now(UTC).replace(microsecond=0)
+        request = replace(request, created_at=now)
+        show.tell(f"To make the same packet again later, add to the request: created_at = {now.isoformat()}")
+    return packet_build.build(args, complete.assess(request, facts), facts)
+
+
+def _assessed(args: argparse.Namespace) -> Assessment:
+    from desktop.packets import complete
+
+    return complete.assess(_request(args), _loaded(args))
 
 
 def _check(args: argparse.Namespace) -> int:
-    assessment, _ = _assessed(args)
+    assessment = _assessed(args)
     good = assessment.complete and not assessment.refusals
     if args.json:
         show.as_json("packet_check", show.assessed(assessment))
@@ -226,7 +231,7 @@ def _split(args: argparse.Namespace) -> int:
     from desktop.packets import bag, batches
     from desktop.packets.request import to_json
 
-    assessment, _ = _assessed(args)
+    assessment = _assessed(args)
     parts = batches.split(assessment.request, assessment.platform, assessment.channel)
     width = len(str(len(parts)))
     files = {f"request-{n:0{width}}-of-{len(parts)}.json": to_json(p).encode() for n, p in enumerate(parts, 1)}

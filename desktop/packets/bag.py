@@ -142,7 +142,7 @@ What none of this proves
 class PacketError(CounterproofError):
     """A packet was not built or not written. Nothing was left behind.
 
-    Codes: incomplete, the codes of refusals, packet_too_large, image_not_asked, not_that_image, output_exists,
+    Codes: incomplete, no_time, the codes of refusals, packet_too_large, image_not_asked, not_that_image, output_exists,
     output_not_writable, and those of `age_files`.
     """
 
@@ -173,8 +173,8 @@ def build(
     """The packet of a request, in memory. `draft` marks every page, and lets it be incomplete.
 
     `images` are bytes by the id of the item, blurred or whole as the request says; they lie beside the letters, which
-    never show them. Raises PacketError: the code of a refusal, incomplete, image_not_asked, not_that_image,
-    packet_too_large; and SetupError when something that letters are made from is missing.
+    never show them. Raises PacketError: the code of a refusal, incomplete, no_time, image_not_asked,
+    not_that_image, packet_too_large; and SetupError when something that letters are made from is missing.
     """
     from desktop.packets import contents, letters
     from desktop.packets.catalogue import catalogue
@@ -189,6 +189,8 @@ def build(
             f"The request is not complete. {' '.join(check.says for check in assessment.missing)}",
             "Add what is missing, or make a draft.",
         )
+    if request.created_at is None and not draft:
+        raise PacketError("no_time", "The request does not say when it is made.", "Add created_at to it.")
     enclosed = dict(images or {})
     _check_images(request, enclosed)
     kept = custody if request.include.custody else None

@@ -14,7 +14,7 @@ import pytest
 from desktop import packet_show
 from desktop.casebook.casebook import Casebook
 from desktop.cli import main
-from desktop.packets import bag, complete, facts
+from desktop.packets import bag, complete, facts, verify
 from desktop.packets.request import from_toml, to_json
 from tests.casebook_kill import CHEAP
 from tests.conftest import ROOT
@@ -190,6 +190,16 @@ class TestBuild:
         assert main(["packet", "build", minor, "-o", str(out), "--unsigned", "--draft"]) == 2
         assert "cannot be made in this way" in flat(capsys.readouterr().out)
         assert not out.exists()
+
+    def test_without_a_time_it_is_made_now_and_said(self, tmp_path: Path, capsys: Said) -> None:
+        lines = [x for x in Path(DEMO).read_text("utf-8").splitlines() if not x.startswith("created_at")]
+        (tmp_path / "r.toml").write_text("\n".join(lines), "utf-8")
+        assert main(["packet", "build", str(tmp_path / "r.toml"), "-o", str(tmp_path / "out"), "--unsigned"]) == 0
+        said = flat(capsys.readouterr().err)
+        (zip_file,) = (tmp_path / "out").glob("*.zip")
+        found = verify.verify(zip_file.read_bytes())
+        assert f"created_at = {found.created_at}" in said
+        assert found.created_at > "2026"
 
     def test_a_picture_is_not_put_in_because_the_file_says_so(self, tmp_path: Path, capsys: Said) -> None:
         text = Path(DEMO).read_text("utf-8") + '\n[include]\nimage = "full"\n'

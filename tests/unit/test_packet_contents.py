@@ -197,6 +197,15 @@ class TestImages:
 
 
 class TestRefused:
+    def test_without_a_time(self) -> None:
+        def timeless(request: Request) -> Request:
+            return dataclasses.replace(request, created_at=None)
+
+        with pytest.raises(bag.PacketError) as error:
+            built("us_tida", "x", "depicted", timeless)
+        assert error.value.code == "no_time"
+        assert verify.verify(built("us_tida", "x", "depicted", timeless, draft=True)[0].zip).ok
+
     def test_incomplete_only_as_a_draft(self) -> None:
         def unsigned(request: Request) -> Request:
             return complete.without(request, "signature")
