@@ -191,7 +191,11 @@ def record_built(
         seen = [s.id for s in casebook.sightings(where) if s.url in urls and not s.maybe_minor]
         record = casebook.new_packet(where, to_json(form), **says, item_ids=items, sighting_ids=seen)
     else:
-        record = casebook.update_request(request_id, **says)
+        record = casebook.request(request_id)
+        if any(getattr(record, name) != value for name, value in says.items()):
+            record = casebook.update_request(request_id, **says)
+    if any(made.sha256 == packet.sha256 for made in casebook.packets(record.id)):
+        return record  # the same bytes once more
     casebook.packet_built(
         record.id,
         packet.name,

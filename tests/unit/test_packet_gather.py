@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -284,7 +285,7 @@ def test_the_custody_log_numbers_images_as_the_letters_do(casebook: Casebook) ->
 
 
 def packet(name: str = "request-1a2b3c4d") -> Any:
-    return SimpleNamespace(name=name, sha256="ab" * 32)
+    return SimpleNamespace(name=name, sha256=hashlib.sha256(name.encode()).hexdigest())
 
 
 def test_a_packet_from_a_file_is_recorded_with_what_it_is_about(casebook: Casebook) -> None:
@@ -301,7 +302,7 @@ def test_a_packet_from_a_file_is_recorded_with_what_it_is_about(casebook: Casebo
     assert record.legal_basis.startswith("TAKE IT DOWN Act")
     assert record.channel == FACTS.platform("x").channels[0].name
     made = casebook.packets(record.id)[0]
-    assert (made.name, made.sha256, made.head) == ("request-1a2b3c4d", "ab" * 32, "9-AAAA")
+    assert (made.name, made.sha256, made.head) == ("request-1a2b3c4d", packet().sha256, "9-AAAA")
     assert (made.law, made.platform, made.channel) == ("us_tida", "x", FACTS.platform("x").channels[0].id)
     kept = from_json(casebook.packet_form(record.id).form)
     assert [(i.id, i.file, i.identification) for i in kept.items] == [(1, "", "the picture")]  # its number here
@@ -334,6 +335,9 @@ def test_a_packet_that_is_made_again_is_no_second_request(casebook: Casebook) ->
     later = dataclasses.replace(request, created_at=datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC))
     assert gather.record_built(casebook, packet("request-2"), later, FACTS).id == first.id
     assert [p.name for p in casebook.packets(first.id)] == ["request-1", "request-2"]
+    rows = casebook.overview().log_rows
+    assert gather.record_built(casebook, packet("request-2"), later, FACTS).id == first.id  # the same bytes
+    assert casebook.overview().log_rows == rows
     french = dataclasses.replace(request, language="fr")
     assert gather.record_built(casebook, packet("request-3"), french, FACTS).id != first.id
     casebook.update_request(first.id, state=RequestState.SENT)
