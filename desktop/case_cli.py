@@ -141,8 +141,9 @@ def arguments(case: argparse.ArgumentParser) -> None:
     consent.add_argument("--withdraw", type=int, metavar="N", help="consent N no longer holds")
     contact = verb("contact", "record someone who helps or decides, or list them", incident=True)
     contact.add_argument("name", nargs="?", metavar="NAME", help="left out, all are listed")
+    contact.add_argument("--update", type=int, metavar="N", help="change contact N instead, in what is given")
     for name, says in (("role", "what they do"), ("address", "how they are reached"), ("note", "anything else")):
-        contact.add_argument(f"--{name}", default="", metavar=_metavar(name), help=says)
+        contact.add_argument(f"--{name}", metavar=_metavar(name), help=says)
     groups = verb("groups", "show which items are copies of each other", incident=True)
     for name, says in (("not-a-match", "remember that these two are not"), ("a-match", "forget that again")):
         groups.add_argument(f"--{name}", nargs=2, type=int, metavar="ITEM", help=says)
@@ -869,13 +870,17 @@ def _consent(book: Casebook, args: argparse.Namespace) -> int:
 
 
 def _contact(book: Casebook, args: argparse.Namespace) -> int:
+    given = {"role": args.role, "address": args.address, "note": args.note}
+    if args.update is not None:
+        contact = book.update_contact(args.update, name=args.name, **given)
+        return _done(args, {"contact": asdict(contact)}, f"Contact {contact.id} is changed.")
     if args.name is None:
         rows = book.contacts(args.incident)
         lines = (
             f"{c.id:>5}  {case_show.plain(', '.join(filter(None, (c.name, c.role, c.address, c.note))))}" for c in rows
         )
         return _listed(args, "contacts", rows, lines, "Nobody was recorded yet.")
-    more = {"role": args.role, "address": args.address, "note": args.note}
+    more = {name: text or "" for name, text in given.items()}
     contact = book.add_contact(_one(book, args).id, args.name, **more)
     return _done(args, {"contact": asdict(contact)}, f"Contact {contact.id} is recorded.")
 

@@ -507,6 +507,9 @@ def test_consents_and_contacts(case: Case) -> None:
     assert "Ana (lawyer; authority: letter of 3 November), from 2026-11-03 00:00 +00:00, withdrawn" in case("consent")
     case("contact", "Trust team", "--address", "ts@example.org")
     assert "Trust team, ts@example.org" in case("contact")
+    changed = case.json("contact", "--update", 1, "--role", "moderators", "--address", "")["contact"]
+    assert (changed["name"], changed["role"], changed["address"]) == ("Trust team", "moderators", "")
+    case("contact", "--update", 9, "--role", "x", code=1)
 
 
 def test_a_note_from_standard_input(case: Case, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
