@@ -64,7 +64,8 @@ def build(args: argparse.Namespace, assessment: Assessment, facts: Facts) -> int
         sheet, text = letters.sheet(assessment, facts)
         encrypted = encryption(packet.zip) if encryption else b""
         paths = bag.save(Path(args.output), bag.outputs(packet, sheet.pdf, text, encrypted))
-        recorded = _recorded(args, book, assessment, facts, packet, custody.head if custody else "")
+        head = custody.head if custody and assessment.request.include.custody else ""
+        recorded = _recorded(args, book, assessment, facts, packet, head)
     if args.json:
         made = _made(packet, paths, args.draft)
         show.as_json("packet_build", {**show.assessed(assessment), **made, "recorded": recorded})
