@@ -92,7 +92,7 @@ def next_steps(
         return (_draft(built),)
     if seen_again:
         places = f"{len(seen_again)} new addresses" if len(seen_again) != 1 else "one new address"
-        says = f"There is {places} since. A new request can be made from this one: only the addresses are new."
+        says = f"It was seen at {places} since. A new request can be made from this one, with these addresses."
         steps.add("again", "Ask again, because it was seen again", says)
     if record.state in AWAITING:
         _awaiting(steps, record, who, due, now)
@@ -101,7 +101,7 @@ def next_steps(
     elif record.state is RequestState.ANSWERED and not was_removed(answers):
         _answered(steps, who)
     elif record.state in (RequestState.ANSWERED, RequestState.DONE):
-        _removed(steps, begun)
+        _removed(steps)
     return tuple(s for s in steps.found if not s.platform_id or s.platform_id not in begun)
 
 
@@ -379,13 +379,13 @@ def _answered(steps: _Steps, who: str) -> None:
     steps.by_law("always")
 
 
-def _removed(steps: _Steps, begun: Collection[str]) -> None:
+def _removed(steps: _Steps) -> None:
     steps.add(
         "check_again",
         "Have somebody look whether it is gone",
         "Somebody you trust can open the addresses for you, without being logged in. You do not need to look yourself.",
     )
-    if _STOP_COPIES in steps.facts.platforms and _STOP_COPIES not in begun:
+    if _STOP_COPIES in steps.facts.platforms:
         says = "It gives platforms a fingerprint, never the picture, so that copies are found. For adults alone."
         steps.turn_to("stop_copies", _STOP_COPIES, "Keep copies from coming back: {name}", says)
     steps.elsewhere("Its results can show a preview for a while after the post is gone. It can be asked to drop it.")
