@@ -113,7 +113,7 @@ class PacketDesk(QObject):
         self._cases.ask(form.save_job(request), saved, partial(_problem, form))
 
     def _look(self, form: PacketForm, where: str) -> None:
-        request, images = form.request, form.kept_images
+        request, images = form.request, form.images
 
         def seen(outlook: Outlook) -> None:
             if isValid(form):
@@ -210,6 +210,7 @@ class PacketDesk(QObject):
                 form.show_problem(packet_view.draft_line([built.name for built in done], form.folder))
                 return
             form.was_built([built.name for built in done])
+            form.busy(True)
             self._look(form, "send")
             self.changed.emit()
 

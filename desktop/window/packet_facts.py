@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.packets.facts import Law, Platform
+from desktop.packets.facts_import import Difference
 from desktop.safety.helplines import Confidence
 from desktop.window import case_view, describe, words
 from desktop.window.case_forms import announce
@@ -93,8 +93,8 @@ class FactsWindow(QDialog):
                 QTreeWidgetItem(top, [line]).setToolTip(0, line)
                 self.sections[(heading, line)] = sections
             top.setExpanded(True)
-        top = self.tree.topLevelItem(0)
-        first = None if top is None else top.child(0)
+        laws_ = self.tree.topLevelItem(0)
+        first = None if laws_ is None else laws_.child(0)
         if first is not None:
             self.tree.setCurrentItem(first)
 
@@ -110,7 +110,7 @@ class ImportFacts(QDialog):
 
     wanted = Signal()
 
-    def __init__(self, parent: QWidget, name: str, differences: Sequence[Any]) -> None:
+    def __init__(self, parent: QWidget, name: str, differences: Sequence[Difference]) -> None:
         super().__init__(parent)
         self.setWindowTitle(translate("facts", "Newer facts"))
         layout = QVBoxLayout(self)
@@ -126,9 +126,7 @@ class ImportFacts(QDialog):
         self.list.setWordWrap(True)
         self.list.setSpacing(3)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.addItems([difference_line(d) for d in sorted(differences, key=lambda d: not d.risky)])
-        if not differences:
-            self.list.addItem(translate("facts", "Nothing would change."))
+        self.list.addItems([difference_line(d) for d in differences])
         self.list.setCurrentRow(0)
         layout.addWidget(self.list, 1)
         self.problem = plain("", self)
@@ -138,7 +136,6 @@ class ImportFacts(QDialog):
         self.use = QPushButton(translate("facts", "&Use these facts"), self)
         # Enter must not answer this by accident.
         self.use.setAutoDefault(False)
-        self.use.setEnabled(bool(differences))
         self.use.clicked.connect(self.wanted)
         buttons.addButton(self.use, QDialogButtonBox.ButtonRole.ActionRole)
         cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
@@ -212,7 +209,7 @@ def platform_sections(platform: Platform) -> list[Section]:
     return found
 
 
-def difference_line(difference: Any) -> str:
+def difference_line(difference: Difference) -> str:
     """One difference between facts that are there and newer ones."""
     old = difference.old or translate("facts", "nothing")
     new = difference.new or translate("facts", "nothing")

@@ -62,7 +62,7 @@ class PacketForm(Kept):
         self.setWindowTitle(translate("packet", "Prepare a request"))
         self.incident_id, self.request_id, self.follows = incident_id, begun.request_id, begun.follows
         self.request, self.everything = begun.request, begun.everything
-        self.kept_images, self.built, self.sent = begun.kept_images, begun.built, begun.sent
+        self.images, self.built, self.sent = begun.images, begun.built, begun.sent
         self.outlook: Outlook | None = None
         self.folder = ""
         self.pages: Sequence[Page] = ()

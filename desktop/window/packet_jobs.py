@@ -6,7 +6,7 @@ Only this module loads the facts, the letters and the libraries behind them, and
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,15 +47,16 @@ def check_facts(path: str) -> Any:
 
 def use_facts(proposal: Any) -> None:
     """Uses newer facts from now on."""
-    from desktop.packets import facts as facts_
     from desktop.packets import facts_import
 
     facts_import.apply_import(proposal, added())
-    facts_.load.cache_clear()
 
 
-def look(request: Request, kept_images: bool) -> Outlook:
-    """Everything that the form shows about a request: its ways, and, where one is chosen, what is there and missing."""
+def look(request: Request, images: Set[int]) -> Outlook:
+    """Everything that the form shows about a request: its ways, and, where one is chosen, what is there and missing.
+
+    `images` are the items whose picture the casebook keeps.
+    """
     from desktop.packets import batches, complete, routes
     from desktop.safety import helplines
 
@@ -77,7 +78,7 @@ def look(request: Request, kept_images: bool) -> Outlook:
         Group(parts_, channel.batch, channel.batch_max),
         sentences=sentences(request),
         no_image=_no_image(request, known),
-        kept_images=kept_images,
+        kept_images=any(item.id in images for item in request.items),
     )
 
 
@@ -195,7 +196,10 @@ def build(part: Request, materials: Materials, folder: str, passphrase: str, key
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What a form starts from: the request, all that could be chosen for it, and what is known of it so far."""
+    """What a form starts from: the request, all that could be chosen for it, and what is known of it so far.
+
+    `images` are the items whose picture the casebook keeps.
+    """
 
     request: Request
     everything: Request
@@ -203,7 +207,7 @@ class Begun:
     step: str = ""
     built: str = ""
     sent: bool = False
-    kept_images: bool = False
+    images: frozenset[int] = frozenset()
     follows: int | None = None
 
 
@@ -215,7 +219,7 @@ def begin(book: Any, incident_id: int, sighting_ids: Sequence[int], item_ids: Se
     request = everything
     if sighting_ids or item_ids:
         request = gather.prefilled(book, incident_id, sighting_ids=sighting_ids, item_ids=item_ids)
-    return Begun(request, everything, kept_images=_images(book, incident_id, request))
+    return Begun(request, everything, images=_images(book, incident_id))
 
 
 def resume(book: Any, request_id: int) -> Begun:
@@ -232,7 +236,7 @@ def resume(book: Any, request_id: int) -> Begun:
         kept.step,
         kept.built_name or "",
         record.state is not RequestState.DRAFT,
-        _images(book, kept.incident_id, request),
+        _images(book, kept.incident_id),
         kept.follows,
     )
 
@@ -297,9 +301,8 @@ def _everything(book: Any, incident_id: int) -> Request:
     return gather.prefilled(book, incident_id, sighting_ids=sightings, item_ids=items)
 
 
-def _images(book: Any, incident_id: int, request: Request) -> bool:
-    ids = {i.id for i in request.items}
-    return any(i.has_image for i in book.items(incident_id, brief=True) if i.id in ids)
+def _images(book: Any, incident_id: int) -> frozenset[int]:
+    return frozenset(i.id for i in book.items(incident_id, brief=True) if i.has_image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +407,7 @@ def complaint(book: Any, request_id: int, step: Any) -> Begun:
     one, kept = book.request(request_id), book.packet_form(request_id)
     request = tracking.complaint_from(from_json(kept.form), one, step, facts(), answers=book.answers(request_id))
     everything = _everything(book, one.incident_id)
-    return Begun(request, everything, kept_images=_images(book, one.incident_id, request), follows=request_id)
+    return Begun(request, everything, images=_images(book, one.incident_id), follows=request_id)
 
 
 def again(book: Any, request_id: int, sighting_ids: Sequence[int] = ()) -> Begun:
@@ -426,4 +429,4 @@ def again(book: Any, request_id: int, sighting_ids: Sequence[int] = ()) -> Begun
         answers=book.answers(request_id),
     )
     everything = _everything(book, one.incident_id)
-    return Begun(request, everything, kept_images=_images(book, one.incident_id, request), follows=request_id)
+    return Begun(request, everything, images=_images(book, one.incident_id), follows=request_id)

@@ -159,11 +159,12 @@ class FieldsPage(PageWidget):
         for number, (code, text) in enumerate(field.options):
             button = QRadioButton(text, self)
             button.setAccessibleDescription(field.label)
-            button.setChecked(code == value)
             group.addButton(button, number)
+            button.setChecked(code == value)
             self.add(button)
             if code == value:
                 self.first = button if self.first in group.buttons() else self.first
+        _one_stop(group)
         self.groups[field.key] = group
         self.body.addSpacing(4)
 
@@ -408,9 +409,10 @@ class SavePage(PageWidget):
         ):
             button = QRadioButton(text, self)
             button.setAccessibleDescription(question)
-            button.setChecked(number == 0)
             self.how.addButton(button, number)
+            button.setChecked(number == 0)
             self.body.addWidget(button)
+        _one_stop(self.how)
         self.word = self._secret(translate("packet", "&Passphrase:"))
         self.again = self._secret(translate("packet", "The same a&gain:"))
         self.key = QLineEdit(self)
@@ -598,6 +600,14 @@ def _text(page: PageWidget, value: str, field: Field, lines: int) -> QPlainTextE
 def _too_long(most: int) -> str:
     said = translate("packet", "At most {n} characters fit here. What was more was not taken.")
     return said.format(n=f"{most:,}")
+
+
+def _one_stop(group: QButtonGroup) -> None:
+    """Tab stops once in a group in which one is chosen; the arrow keys go to the others. Qt does so from then on."""
+    chosen = group.checkedButton()
+    for button in group.buttons() if chosen is not None else ():
+        if button is not chosen:
+            button.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
 
 
 def _unanswered(key: str) -> str:

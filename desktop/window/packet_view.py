@@ -106,12 +106,10 @@ def host(url: str) -> str:
 
 
 def with_places(request: Request, chosen: Sequence[RequestSighting], everything: Request) -> Request:
-    """The request about these places: with the items that were seen there, and those that were seen nowhere yet."""
+    """The request about these places, with the items that were seen there; where none is named, with those it had."""
     wanted = {s.item for s in chosen}
-    seen = {s.item for s in (*request.sightings, *everything.sightings)}
     known = {i.id: i for i in (*everything.items, *request.items)}
-    before = {i.id for i in request.items}
-    items = tuple(i for i in known.values() if i.id in wanted or (i.id in before and i.id not in seen))
+    items = tuple(i for i in known.values() if i.id in wanted)
     return replace(request, items=items or request.items, sightings=tuple(chosen))
 
 
