@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from desktop.packets import catalogue, complete, facts, letter_bodies, letters
+from desktop.packets.elements import ELEMENTS
 from desktop.packets.letters import Custody, CustodyRow, Document
 from desktop.packets.request import LANGUAGES, Include, ItemFindings, Request, RequestSighting, Signature, Statements
 from tests.unit import letter_pages
@@ -442,3 +443,30 @@ def test_further_languages_come_as_further_letters() -> None:
 def test_a_language_without_sentences_is_said() -> None:
     with pytest.raises(letters.SetupError):
         catalogue.catalogue("xx")
+
+
+def test_typst_is_loaded_when_a_letter_is_set_and_not_before() -> None:
+    lines = "import sys, desktop.packets.letters, desktop.packets.letter_sheet; print('typst' in sys.modules)"
+    root = catalogue.LETTERS.parents[1]
+    done = subprocess.run([sys.executable, "-c", lines], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("law", "platform", "role"),
+    [("us_tida", "x", "agent"), ("us_dmca", "google_search", "owner"), ("", "police", "anyone")],
+)
+def test_a_draft_can_lack_anything(law: str, platform: str, role: str) -> None:
+    full = request(law, platform, role)
+    assert len(ELEMENTS) > 30
+    for element in ELEMENTS:
+        a = complete.assess(complete.without(full, element), FACTS)
+        assert letters.documents(a, FACTS, draft=True), element
+    bare = replace(
+        full,
+        items=(),
+        sightings=(RequestSighting(posted_at="2026-11-27", time_zone="Asia/Kathmandu"),),
+        created_at=None,
+    )
+    assert letters.documents(complete.assess(bare, FACTS), FACTS, draft=True)
+    assert letters.sheet(complete.assess(bare, FACTS), FACTS)
