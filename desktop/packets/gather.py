@@ -316,13 +316,21 @@ def _findings(item: Item) -> ItemFindings | None:
         verdict=item.verdict,
         p_synthetic=item.p_synthetic,
         reasons=tuple(_without(reason, hidden) for reason in item.reasons),
-        findings=tuple({**f, "says": _without(str(f.get("says", "")), hidden), "details": {}} for f in item.findings),
+        findings=tuple(_said(f, hidden) for f in item.findings),
         scanned_at=item.added_at,
     )
     try:
         return readable(Request(items=(RequestItem(findings=made),))).items[0].findings
     except RequestError:  # of a later version, or damaged: a request does without
         return None
+
+
+def _said(finding: Mapping[str, Any], hidden: Sequence[str]) -> dict[str, Any]:
+    """What a finding says, in short too where it does, and none of its other details: her photo's path is in them."""
+    details = finding.get("details")
+    short = details.get("in_short") if isinstance(details, Mapping) else None
+    kept = {"in_short": _without(short, hidden)} if isinstance(short, str) else {}
+    return {**finding, "says": _without(str(finding.get("says", "")), hidden), "details": kept}
 
 
 def _source(finding: Mapping[str, Any]) -> object:

@@ -122,9 +122,7 @@ def seen_again(record: Record, sightings: Iterable[Sighting], records: Iterable[
     asked = {n for r in records for n in r.sighting_ids}
     since = _at(record.sent_at) if record.sent_at else None
     return tuple(
-        s
-        for s in sightings
-        if since and s.item_id in record.item_ids and s.id not in asked and _at(s.seen_at) > since and not s.maybe_minor
+        s for s in sightings if since and s.item_id in record.item_ids and s.id not in asked and _at(s.seen_at) > since
     )
 
 

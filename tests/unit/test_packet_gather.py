@@ -210,14 +210,15 @@ def test_her_own_photos_are_not_named(casebook: Casebook) -> None:
     path = "/home/secret-folder/secret-portrait.jpg"
     said = report(
         says="This picture was made from your photo “secret-portrait.jpg” of 3 May 2020.",
-        details={"source": {"reference": path, "inliers": 90}},
+        details={"source": {"reference": path, "inliers": 90}, "in_short": "From your photo “secret-portrait.jpg”."},
     )
     item = casebook.add_item(1, said)
     made = gather.as_item(casebook.item(item.id))
     assert made.findings is not None
     assert made.findings.reasons[0] == "This picture was made from your photo of 3 May 2020."
-    text = to_json(gather.prefilled(casebook, 1, item_ids=[item.id]))
-    assert "secret" not in text
+    assert made.findings.findings[0]["details"] == {"in_short": "From your photo."}
+    assert gather._said(casebook.item(item.id).findings[0], [path])["details"] == {"in_short": "From your photo."}
+    assert "secret" not in to_json(gather.prefilled(casebook, 1, item_ids=[item.id]))
 
 
 def test_hostile_text_does_not_stop_a_request(casebook: Casebook) -> None:
