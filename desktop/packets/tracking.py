@@ -182,11 +182,10 @@ def complaint_from(
     nor a picture go along unless she chooses them again. Raises FactsError, RequestError.
     """
     platform = facts.platform(step.platform_id)
-    law = facts.law(step.law_id) if step.law_id else None
     return readable(
         replace(
             _fresh(request),
-            law=law.id if law and can_be_sent(law, platform) else "",
+            law=step.law_id,
             platform=platform.id,
             channel="",
             recipient=RecipientOverride(),
