@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 20
 MAX_FILES = 200
+MAX_FILE_BYTES = 64 << 10
 
+_MAX_DOTS = 60
 _KINDS: Mapping[str, Callable[..., Law | Platform | Helpline]] = {
     "laws": facts_file.parse_law,
     "platforms": facts_file.parse_platform,
@@ -171,6 +173,11 @@ def _check_entry(archive: str, entry: zipfile.ZipInfo) -> None:
 def _toml(name: str, data: bytes) -> dict[str, Any]:
     import tomllib
 
+    if len(data) > MAX_FILE_BYTES:
+        raise _too_large()
+    # The time that the parser takes for a name such as a.b.c grows with the square of its parts.
+    if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
+        raise _malformed(name, f"a line has more than {_MAX_DOTS} dots")
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as e:
@@ -271,7 +278,7 @@ def _merged(facts: Facts, parsed: Mapping[str, Law | Platform | Helpline]) -> Fa
 def _too_large() -> FactsError:
     return FactsError(
         "facts_too_large",
-        f"The file is too large: at most {MAX_BYTES >> 20} MiB unpacked, and {MAX_FILES} files.",
+        f"The file is too large: at most {MAX_FILES} files of {MAX_FILE_BYTES >> 10} KiB, {MAX_BYTES >> 20} MiB in all.",
         "Choose a file with fewer facts.",
     )
 

@@ -184,7 +184,7 @@ def test_what_is_no_longer_verified_is_older(tmp_path: Path, shipped: Facts) -> 
         "\u202e",
         "name = ",
         "x = " + "[" * 50_000,
-        "x = " + "9" * 100_000,
+        "x = " + "9" * 50_000,
         TIDA.replace("name =", f"{'k' * 10_000} = 1\nname =", 1),
         TIDA.replace("TAKE IT DOWN Act", "A" * 2_001, 1),
         TIDA.replace("TAKE IT DOWN Act", r"TAKE IT \u202eDOWN Act", 1),
@@ -252,7 +252,13 @@ def test_ten_thousand_entries_are_refused(tmp_path: Path, shipped: Facts) -> Non
 
 
 def test_a_file_that_is_too_large_is_refused(tmp_path: Path, shipped: Facts) -> None:
-    refused(single(tmp_path, "us_tida.toml", TIDA + "#" * (1 << 20)), shipped, "facts_too_large")
+    for size in (facts_import.MAX_BYTES, facts_import.MAX_FILE_BYTES):
+        refused(single(tmp_path, "us_tida.toml", TIDA + "#" * size), shipped, "facts_too_large")
+
+
+def test_a_name_of_very_many_parts_is_refused_before_it_is_parsed(tmp_path: Path, shipped: Facts) -> None:
+    """The parser takes a time that grows with the square of the parts: 30,000 of them would not come back."""
+    refused(single(tmp_path, "us_tida.toml", "a" + ".a" * 30_000 + " = 1\n" + TIDA), shipped, "facts_malformed")
 
 
 def test_doubles_encryption_and_odd_compression_are_refused(tmp_path: Path, shipped: Facts) -> None:
