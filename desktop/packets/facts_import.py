@@ -278,7 +278,7 @@ def _merged(facts: Facts, parsed: Mapping[str, Law | Platform | Helpline]) -> Fa
 def _too_large() -> FactsError:
     return FactsError(
         "facts_too_large",
-        f"The file is too large: at most {MAX_FILES} files of {MAX_FILE_BYTES >> 10} KiB, {MAX_BYTES >> 20} MiB in all.",
+        f"It is too large: at most {MAX_FILES} files of {MAX_FILE_BYTES >> 10} KiB, in all {MAX_BYTES >> 20} MiB.",
         "Choose a file with fewer facts.",
     )
 
