@@ -166,7 +166,7 @@ def for_typst(content: Any, direction: str) -> Any:
     if "v" in content:
         return _run(content, direction)
     made = {
-        key: part if key in ("k", "w", "sticky", "near") else for_typst(part, direction)
+        key: part if key in ("k", "w", "sticky", "near", "whole") else for_typst(part, direction)
         for key, part in content.items()
     }
     if made.pop("own", False):

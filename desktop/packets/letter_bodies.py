@@ -427,7 +427,8 @@ def _signed(letter: Letter) -> list[Block]:
         if date:
             items.append((words.say("common.date"), [value(date)]))
         line = {"k": "sign", "r": [*words.say("notice.sign_by_hand"), *letter.cite("signature")]}
-        return [heading(words.say("element.signature")), pairs(items), line]
+        # The line to sign on stays on the page of what is signed.
+        return [heading(words.say("element.signature")), {**pairs(items), "sticky": True}, line]
     return []
 
 
@@ -437,7 +438,7 @@ def _enclosed(letter: Letter) -> list[Block]:
         return []
     blocks = [
         heading(words.say("notice.enclosed")),
-        bullets([words.say(f"attachment.{kind}") for kind in letter.enclosed]),
+        {**bullets([words.say(f"attachment.{kind}") for kind in letter.enclosed]), "whole": True},
     ]
     if letter.images and include.image == "full":
         blocks.append(paragraph(words.say("common.image_enclosed")))

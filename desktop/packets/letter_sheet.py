@@ -149,7 +149,7 @@ def _fields(letter: Letter, whole: bool) -> list[Block]:
         # What the law and the channel ask for, in their order: there is no form whose order could be known.
         asked = dict.fromkeys(check.element for check in letter.assessment.checks if check.needed_by)
         for element in asked:
-            if text := field_text(letter, element):
+            if words.has(f"element.{element}") and (text := field_text(letter, element)):
                 found += [heading(words.say(f"element.{element}"), 3), *_copied(letter, element, text, whole)]
     kind = bodies.letter_kind(letter.assessment)
     if channel.kind not in ("phone", "in_app"):

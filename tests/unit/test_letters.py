@@ -130,10 +130,41 @@ def test_an_empty_draft_states_nothing() -> None:
     assert [d.kind for d in documents] == ["notice"]
 
 
-def test_each_element_stands_with_where_in_the_law_it_is_asked_for() -> None:
-    said = text(assessed())
-    for element in FACTS.law("us_tida").elements:
-        assert not element.cite or f"[{element.cite}]" in said, element.id
+def everywhere() -> list[tuple[str, str]]:
+    """Each law with somebody to whom a request on it can go, and each platform without a law."""
+    laws = [
+        (law.id, next(p.id for p in FACTS.platforms.values() if complete.can_be_sent(law, p)))
+        for law in FACTS.laws.values()
+    ]
+    return [*laws, *(("", id) for id in FACTS.platforms)]
+
+
+def not_in_the_letter(law: str, platform: str) -> list[str]:
+    """What is asked for and makes no difference to the letter, or stands there without its place in the law."""
+    found = []
+    for role in FACTS.law(law).who if law else ("depicted", "agent"):
+        a = assessed(law, platform, role)
+        said = text(a)
+        for element in {check.element for check in a.checks if check.needed_by}:
+            less = complete.assess(complete.without(a.request, element), FACTS)
+            if text(replace(less, law=a.law, channel=a.channel)) == said:
+                found.append(f"{role}: {element}")
+        found += [
+            f"{role}: {e.cite}" for e in (a.law.elements if a.law else ()) if e.cite and f"[{e.cite}]" not in said
+        ]
+    return found
+
+
+@pytest.mark.parametrize(("law", "platform"), everywhere())
+def test_each_element_that_is_asked_for_is_in_the_letter(law: str, platform: str) -> None:
+    assert not_in_the_letter(law, platform) == []
+
+
+def test_an_element_that_was_forgotten_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letter_bodies, "_TEXTS", ("reason",))
+    assert "depicted: relevant_information" in not_in_the_letter("us_tida", "x")
+    monkeypatch.setattr(letter_bodies.Letter, "cite", lambda self, element: [])
+    assert any("s. 3(a)(1)(A)" in found for found in not_in_the_letter("us_tida", "x"))
 
 
 def test_a_text_that_nobody_asks_for_is_not_told() -> None:
