@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from desktop.casebook.records import CasebookError, RequestState
+from desktop.packets.complete import assess
 from desktop.packets.request import (
     Depicted,
     Gate,
@@ -171,15 +172,14 @@ def record_built(
 
     `channel` is the one that was used where the request names none, `head` the head of the log that is printed in the
     packet. Without `request_id`, a draft that asks the same is that request; a new one goes to the incident of its
-    items, else to the only one. Raises which_incident, no_such_record.
+    items, else to the only one. Raises which_incident, no_such_record, and FactsError for ids that there are not.
     """
-    platform = facts.platforms.get(request.platform)
-    chosen = platform.channel(channel or request.channel) if platform else None
-    law = facts.laws.get(request.law)
+    asked = assess(replace(request, channel=channel) if channel else request, facts)
+    law, platform = asked.law, asked.platform
     says: dict[str, Any] = {
-        "recipient": request.recipient.name or (platform.name if platform else request.platform),
+        "recipient": request.recipient.name or platform.name,
         "legal_basis": ", ".join(filter(None, (law.name, law.citation))) if law else "",
-        "channel": chosen.name if chosen else "",
+        "channel": asked.channel.name,
     }
     if request_id is None:
         where = _incident_of(casebook, request, incident_id)
@@ -201,9 +201,9 @@ def record_built(
         packet.name,
         packet.sha256,
         head,
-        law=request.law,
-        platform=request.platform,
-        channel=chosen.id if chosen else "",
+        law=law.id if law else "",
+        platform=platform.id,
+        channel=asked.channel.id,
     )
     return record
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from desktop.casebook.records import AWAITING, RequestState
 from desktop.packets import deadlines
 from desktop.packets.addresses import HOLD_POSTS
-from desktop.packets.complete import can_be_sent
+from desktop.packets.complete import assess, can_be_sent
 from desktop.packets.deadlines import Due
 from desktop.packets.facts import CHECK
 from desktop.packets.gather import plain, readable
@@ -189,7 +189,7 @@ def complaint_from(
             platform=platform.id,
             channel="",
             recipient=RecipientOverride(),
-            earlier=_earlier(request, record, answers),
+            earlier=_earlier(request, record, answers, facts),
         )
     )
 
@@ -206,7 +206,7 @@ def again(
     """The same request about other addresses, because it was seen again; `items` are those that it was not about yet.
 
     On another platform it goes to that one, or to none yet where there are several, and the law stays where it can be
-    sent there. With `record`, the earlier request is named. Statements and signature are made anew. Raises
+    sent there. With `record`, the earlier request is named. Statements and signature are made anew. Raises FactsError,
     RequestError.
     """
     known = {item.id: item for item in (*request.items, *items)}
@@ -217,7 +217,9 @@ def again(
         sightings=tuple(sightings),
     )
     on = {platform.id if (platform := facts.platform_for(s.url)) else "" for s in sightings}
-    if on and on != {request.platform} and _moves(request, facts):
+    before = assess(request, facts).platform
+    # One to a search engine or a host goes there again.
+    if on and on != {before.id} and before.kind in HOLD_POSTS and before.id != _GENERIC:
         platform_id = on.pop() if len(on) == 1 else ""
         law = facts.laws.get(request.law)
         stays = law is not None and platform_id and can_be_sent(law, facts.platform(platform_id))
@@ -230,14 +232,8 @@ def again(
             earlier=Earlier(),
         )
     elif record is not None:
-        fresh = replace(fresh, earlier=_earlier(request, record, answers))
+        fresh = replace(fresh, earlier=_earlier(request, record, answers, facts))
     return readable(fresh)
-
-
-def _moves(request: Request, facts: Facts) -> bool:
-    """Whether the request went to where it was seen: one to a search engine or a host goes there again."""
-    platform = facts.platforms.get(request.platform)
-    return platform is None or (platform.kind in HOLD_POSTS and platform.id != _GENERIC)
 
 
 def _fresh(request: Request) -> Request:
@@ -251,11 +247,12 @@ def _fresh(request: Request) -> Request:
     )
 
 
-def _earlier(request: Request, record: Record, answers: Sequence[Answer]) -> Earlier:
+def _earlier(request: Request, record: Record, answers: Sequence[Answer], facts: Facts) -> Earlier:
+    asked = assess(request, facts)  # who that was, where the request left it to the addresses
     last = max(answers, key=lambda a: (_at(a.at), a.id)) if answers else None
     return Earlier(
-        platform=request.platform,
-        law=request.law,
+        platform=asked.platform.id,
+        law=asked.law.id if asked.law else "",
         sent_at=record.sent_at or "",
         due_at=record.due_at or "",
         reference=plain(record.reference),

@@ -316,6 +316,13 @@ def test_a_packet_from_a_file_is_recorded_with_what_it_is_about(casebook: Casebo
     assert casebook.verify().ok
 
 
+def test_whom_a_request_leaves_to_its_addresses_is_recorded(casebook: Casebook) -> None:
+    request = dataclasses.replace(full_request(FACTS, "", "x"), platform="", recipient=RecipientOverride())
+    record = gather.record_built(casebook, packet(), request, FACTS)
+    made = casebook.packets(record.id)[0]
+    assert (record.recipient, made.platform, bool(made.channel)) == ("X", "x", True)
+
+
 def test_items_get_the_numbers_of_the_casebook(casebook: Casebook) -> None:
     here = str(numbered_report(2).sha256)
     items = (RequestItem(id=1, sha256=here), RequestItem(id=2, sha256="99" * 32), RequestItem(id=5, sha256=here))

@@ -267,6 +267,13 @@ def test_a_complaint_names_the_earlier_request() -> None:
     assert "prior_request" not in assess(made, FACTS).missing_elements
 
 
+def test_whom_a_request_left_to_its_addresses_is_named() -> None:
+    asked = dataclasses.replace(full_request(FACTS, "", "x"), platform="", channel="")
+    assert tracking.complaint_from(asked, record(), complaint_step(), FACTS).earlier.platform == "x"
+    there = [RequestSighting(item=1, url="https://x.com/a/status/77")]
+    assert tracking.again(asked, there, FACTS, record=record()).earlier.platform == "x"
+
+
 def test_nobody_states_or_signs_for_her() -> None:
     asked = full_request(FACTS, "us_tida", "x")
     asked = dataclasses.replace(asked, include=dataclasses.replace(asked.include, image="blurred", findings=True))
