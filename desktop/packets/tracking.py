@@ -216,11 +216,11 @@ def again(
         items=tuple(item for item in known.values() if item.id in named) or request.items,
         sightings=tuple(sightings),
     )
-    on = {platform.id if (platform := facts.platform_for(s.url)) else "" for s in sightings}
+    on = {platform.id if (platform := facts.platform_for(s.url)) else _GENERIC for s in sightings}
     before = assess(request, facts).platform
     # One to a search engine or a host goes there again.
-    if on and on != {before.id} and before.kind in HOLD_POSTS and before.id != _GENERIC:
-        platform_id = on.pop() if len(on) == 1 else ""
+    if on and on != {before.id} and before.kind in HOLD_POSTS:
+        platform_id = next(iter(on - {_GENERIC}), "") if len(on) == 1 else ""
         law = facts.laws.get(request.law)
         stays = law is not None and platform_id and can_be_sent(law, facts.platform(platform_id))
         fresh = replace(

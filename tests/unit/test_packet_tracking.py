@@ -306,6 +306,14 @@ def test_the_same_picture_seen_again_elsewhere() -> None:
     assert (elsewhere.platform, elsewhere.channel, elsewhere.law, elsewhere.earlier) == ("", "", "", Earlier())
     several = [RequestSighting(url="https://unknown.example/1"), RequestSighting(url="https://x.com/a/status/1")]
     assert tracking.again(asked, several, FACTS).platform == ""
+    generic = full_request(FACTS, "", "other_platform")
+    moved = tracking.again(generic, [RequestSighting(url="https://x.com/a/status/1")], FACTS, record=record())
+    assert (moved.platform, moved.earlier) == ("x", Earlier())
+    stays = tracking.again(generic, [RequestSighting(url="https://unknown.example/2")], FACTS, record=record())
+    assert (stays.platform, stays.recipient, stays.earlier.platform) == (
+        *("other_platform", generic.recipient),
+        "other_platform",
+    )
     to_cdn = full_request(FACTS, "", "cloudflare")
     same = tracking.again(to_cdn, [RequestSighting(url="https://unknown.example/2")], FACTS)
     assert same.platform == "cloudflare"  # it carries any website
