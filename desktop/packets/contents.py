@@ -175,9 +175,13 @@ def _addresses(request: Request) -> Iterable[tuple[object, ...]]:
 
 
 def _hashes(request: Request) -> Iterable[tuple[object, ...]]:
+    from detectors.fingerprints.pdq import RELIABLE_QUALITY
+
     created = letter_bodies.moment(request).isoformat(timespec="seconds")
     for i in request.items:
-        yield i.sha256, i.pdq, i.pdq_quality, i.md5, i.media_type, i.width, i.height, created, TOOL
+        # One of a low quality is like those of many other pictures, which would be taken for this one.
+        pdq = "" if i.pdq_quality is not None and i.pdq_quality < RELIABLE_QUALITY else i.pdq
+        yield i.sha256, pdq, i.pdq_quality, i.md5, i.media_type, i.width, i.height, created, TOOL
 
 
 def _date(date: object) -> str:

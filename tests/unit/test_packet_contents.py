@@ -154,6 +154,23 @@ def test_the_custody_log_goes_along_unless_it_is_left_out() -> None:
     assert b"Custody" not in files["bag-info.txt"]
 
 
+def test_fingerprints_only_of_a_quality_that_can_be_relied_on() -> None:
+    def of(quality: int | None) -> str:
+        def change(request: Request) -> Request:
+            item = dataclasses.replace(request.items[0], pdq="b" * 64, pdq_quality=quality, md5="c" * 32, width=640)
+            return dataclasses.replace(
+                request, items=(item,), include=dataclasses.replace(request.include, hashes=True)
+            )
+
+        packet, _ = built("", "stopncii", "depicted", change)
+        return files_of(packet.zip)["data/hashes.csv"].decode().splitlines()[1]
+
+    rest = f",{'c' * 32},,640,,2026-11-28T12:00:00+00:00,{contents.TOOL}"
+    assert of(50) == f"{'a' * 64},{'b' * 64},50{rest}"
+    assert of(49) == f"{'a' * 64},,49{rest}"
+    assert of(None) == f"{'a' * 64},{'b' * 64},{rest}"
+
+
 class TestImages:
     def with_image(self, kind: str, law: str = "us_tida", platform: str = "x", sha256: str = "") -> Any:
         def change(request: Request) -> Request:
