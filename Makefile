@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: help setup demo window test test-training lint bench lock clean
 
 help:
-	@echo "make demo    set up, scan the demo images, print the verdicts"
+	@echo "make demo    set up, scan the demo images, print the verdicts, build a takedown packet"
 	@echo "make test    set up, run every check and test without a screen"
 	@echo "make test-training   the tests of the recipes, which need PyTorch (large)"
 	@echo "make window  set up, open the window"
@@ -26,10 +26,15 @@ setup: $(VENV)/.ready
 
 # Exit status 1 says that a file could not be scanned: the demo holds one damaged picture on purpose.
 demo: setup
-	@$(BIN)/counterproof scan --age adults resources/demo || test $$? -eq 1
+	@$(BIN)/counterproof scan --age adults resources/demo/[01]* || test $$? -eq 1
 	@echo
 	@echo "And one of them again, beside the photo that it was made from:"
 	@$(BIN)/counterproof scan --age adults --quiet --references resources/demo/10-photo-source.jpg resources/demo/11-photo-edited.jpg
+	@echo
+	@echo "And a takedown request by an invented councillor, built and verified:"
+	@rm -rf $(VENV)/demo-packet
+	@$(BIN)/counterproof packet build resources/demo/request.toml -o $(VENV)/demo-packet --key $(VENV)/demo-key.pem
+	@$(BIN)/counterproof packet verify $(VENV)/demo-packet/*.zip
 	@echo
 	@echo "To open the window:  $(BIN)/counterproof window resources/demo"
 
