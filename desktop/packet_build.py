@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -162,6 +164,8 @@ def _key_of(path: Path) -> Ed25519PrivateKey:
         )
         show.tell(f"{name} is a new key, which was made now. Keep it to yourself: whoever has it can sign as you.")
         return made
+    if os.name != "nt" and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        show.tell(f"Others on this computer may read {name}, and sign as you. To keep it to yourself: chmod 600 {name}")
     try:
         key = serialization.load_pem_private_key(read_file(str(path), Limits(max_bytes=1 << 16)), None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as e:

@@ -153,6 +153,14 @@ def built_lines(
         return
     yield f"  Read {sheet.name}. It says where to send it, and has each text to copy."
     yield from (f"  {line}" for line in _way(assessment))
+    letter = next(
+        p
+        for p in packet.files
+        if p.startswith(("data/letters/notice", "data/letters/complaint", "data/letters/report"))
+    )
+    yield f"  Where there is room for one file only, take the letter: {letter} in the zip file."
+    if encrypted:
+        yield "  Tell whoever receives it that it opens with age (https://age-encryption.org): age --decrypt"
     yield "  Keep the number that they give you, and write down when you sent it."
 
 

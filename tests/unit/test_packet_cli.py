@@ -162,6 +162,9 @@ class TestBuild:
         capsys.readouterr()
         assert main(["packet", "build", DEMO, "-o", str(tmp_path / "b"), "--key", key]) == 0
         assert capsys.readouterr().err == ""
+        os.chmod(key, 0o644)
+        assert main(["packet", "build", DEMO, "-o", str(tmp_path / "b"), "--key", key]) == 0
+        assert os.name == "nt" or "chmod 600" in flat(capsys.readouterr().err)
         a, b = (next((tmp_path / n).glob("*.zip")) for n in "ab")
         assert (a.name, a.read_bytes()) == (b.name, b.read_bytes())
 
@@ -237,6 +240,7 @@ class TestBuild:
     @pytest.mark.parametrize("key", [b"", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", b"\xff"])
     def test_a_file_that_is_no_key(self, key: bytes, tmp_path: Path, capsys: Said) -> None:
         (tmp_path / "key").write_bytes(key)
+        (tmp_path / "key").chmod(0o600)
         assert main(["packet", "build", DEMO, "-o", str(tmp_path / "out"), "--key", str(tmp_path / "key")]) == 1
         assert "not a key that signs packets" in flat(capsys.readouterr().err)
         assert (tmp_path / "key").read_bytes() == key

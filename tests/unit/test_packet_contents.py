@@ -105,6 +105,12 @@ def test_no_field_for_the_sender_alone_is_in_the_record() -> None:
     assert record["addresses"][0]["image"] == record["images"][0]["number"] == 1
 
 
+def test_the_letters_bear_the_fingerprint_of_the_key() -> None:
+    packet, _ = built("us_tida", "x", "depicted")
+    letter = text_of(files_of(packet.zip)["data/letters/notice.en.pdf"])
+    assert packet.signer.replace(" ", "") in "".join(letter.split())
+
+
 def test_the_statements_are_those_that_were_made() -> None:
     def two(request: Request) -> Request:
         made = dataclasses.replace(type(request.statements)(), nonconsent=True, perjury=True)
