@@ -47,6 +47,7 @@ from desktop.window.case_sidebar import CaseSidebar
 from desktop.window.case_view import Contents, ItemContents
 from desktop.window.dialogs import AgeQuestion, WhereToTurn
 from desktop.window.look_alikes import LookAlikes, Pair
+from desktop.window.packet_work import Worker
 from desktop.window.pair_view import PairWindow
 from desktop.window.reveal import Pixels, Request
 from desktop.window.session import Session
@@ -89,7 +90,8 @@ class CaseDesk(QObject):
         self._compared: object = None
         self._was_open = False
         self._dialogs: list[QWidget] = []
-        self._packets: PacketDesk | None = None
+        self._worker = Worker(self)
+        self.packets: PacketDesk | None = None
         self._connect()
 
     @property
@@ -97,25 +99,9 @@ class CaseDesk(QObject):
         """Whether there is an open casebook."""
         return self._cases.is_open
 
-    @property
-    def packets(self) -> PacketDesk:
-        """What can be done with requests; loaded when it is first asked for."""
-        if self._packets is None:
-            from desktop.window.packet_desk import PacketDesk
-
-            self._packets = desk = PacketDesk(self._window, self._session, self._cases, self._show)
-            desk.said.connect(self.said)
-            desk.copied.connect(self.copied)
-            desk.changed.connect(self._changed)
-            desk.maybe_minor.connect(self.where_to_turn)
-            desk.edit_wanted.connect(self.edit_request)
-            desk.failed.connect(self._failed)
-        return self._packets
-
     def end(self) -> None:
-        """Waits for the threads that were started here."""
-        if self._packets is not None:
-            self._packets.end()
+        """Waits for the thread that was started here."""
+        self._worker.end()
 
     # The file
 
@@ -334,8 +320,9 @@ class CaseDesk(QObject):
 
     def prepare_request(self, sighting_ids: Sequence[int] = (), item_ids: Sequence[int] = ()) -> None:
         """A new request, step by step: about these, or about the whole incident."""
-        if self._incident_id is not None:
-            self.packets.prepare(self._incident_id, sighting_ids, item_ids)
+        incident_id = self._incident_id
+        if incident_id is not None:
+            self._with_packets(lambda desk: desk.prepare(incident_id, sighting_ids, item_ids))
         elif self.is_open:
             self.new_incident(self.prepare_request)
 
@@ -345,15 +332,19 @@ class CaseDesk(QObject):
         form = None if contents is None else contents.packets.get(request_id)
         if form is None:
             self.edit_request(request_id)
-        elif form.built_name is None and self._is_draft(request_id):
-            self.packets.go_on(request_id)
-        else:
-            self.packets.track(form.incident_id, request_id)
+            return
+        incident_id, unfinished = form.incident_id, form.built_name is None and self._is_draft(request_id)
+        self._with_packets(lambda desk: desk.go_on(request_id) if unfinished else desk.track(incident_id, request_id))
 
     def track_requests(self) -> None:
         """All requests of the incident, where they stand, and what comes next."""
-        if self._incident_id is not None:
-            self.packets.track(self._incident_id)
+        incident_id = self._incident_id
+        if incident_id is not None:
+            self._with_packets(lambda desk: desk.track(incident_id))
+
+    def show_facts(self) -> None:
+        """The laws and platforms that requests rest on."""
+        self._with_packets(lambda desk: desk.show_facts())
 
     def edit_request(self, request_id: int) -> None:
         """A request with its answers."""
@@ -423,8 +414,8 @@ class CaseDesk(QObject):
         if item_id is not None:
             self._cases.ask(lambda book: case_view.load_item(book, item_id, look=False), self._show_item)
         self._refresh_sightings()
-        if self._packets is not None:
-            self._packets.refresh()
+        if self.packets is not None:
+            self.packets.refresh()
 
     def unchoose(self) -> None:
         """Something else is looked at: no item is chosen any more."""
@@ -491,8 +482,8 @@ class CaseDesk(QObject):
                 dialog.hide()
                 dialog.deleteLater()
         self.pairs = self.sightings = None
-        if self._packets is not None:
-            self._packets.forget()
+        if self.packets is not None:
+            self.packets.forget()
         self.forget_clipboard.emit()
 
     def _save_what_is_written(self) -> None:
@@ -522,6 +513,25 @@ class CaseDesk(QObject):
     def _written(self, _value: Any = None) -> None:
         self.said.emit(translate("case", "Saved in the casebook."))
         self.reload()
+
+    def _with_packets(self, then: Callable[[PacketDesk], None]) -> None:
+        """Calls `then` with what can be done with requests. It is loaded when it is first asked for, away from here."""
+        if self.packets is not None:
+            then(self.packets)
+            return
+
+        def loaded(kind: type[PacketDesk]) -> None:
+            if self.packets is None:
+                self.packets = desk = kind(self._window, self._session, self._cases, self._worker, self._show)
+                desk.said.connect(self.said)
+                desk.copied.connect(self.copied)
+                desk.changed.connect(self._changed)
+                desk.maybe_minor.connect(self.where_to_turn)
+                desk.edit_wanted.connect(self.edit_request)
+                desk.failed.connect(self._failed)
+            then(self.packets)
+
+        self._worker.ask(_packet_desk, loaded, self._failed)
 
     def _changed(self) -> None:
         """Requests were written down or changed."""
@@ -773,6 +783,12 @@ def _add(book: Book, incident_id: int, new: NewItem) -> bool:
         return True
     book.add_items(incident_id, [new])
     return False
+
+
+def _packet_desk() -> type[PacketDesk]:
+    from desktop.window.packet_desk import PacketDesk
+
+    return PacketDesk
 
 
 def _about(item: Item | None) -> str:

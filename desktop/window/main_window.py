@@ -232,7 +232,7 @@ class MainWindow(QMainWindow):
         help_menu = bar.addMenu(translate("menu", "&Help"))
         self._action(help_menu, translate("menu", "&Keyboard shortcuts"), "F1", self._show_shortcuts)
         self._action(help_menu, translate("menu", "&What the verdicts mean"), "", self._show_meanings)
-        self._action(help_menu, translate("menu", "&Laws and platforms…"), "", lambda: self.case.packets.show_facts())
+        self._action(help_menu, translate("menu", "&Laws and platforms…"), "", self.case.show_facts)
 
     def _build_case_menu(self, bar: QMenuBar, file: QMenu) -> None:
         case = self.case

@@ -52,16 +52,19 @@ class PacketDesk(QObject):
     failed = Signal(object)
     """A CounterproofError that no dialog is there to show."""
 
-    def __init__(self, window: QWidget, session: Session, cases: CaseSession, show: Callable[[QWidget], None]) -> None:
+    def __init__(
+        self,
+        window: QWidget,
+        session: Session,
+        cases: CaseSession,
+        worker: Worker,
+        show: Callable[[QWidget], None],
+    ) -> None:
         super().__init__(window)
         self._window, self._session, self._cases, self._show = window, session, cases, show
-        self._worker = Worker(self)
+        self._worker = worker
         self.window: TrackWindow | None = None
         self._incident_id: int | None = None
-
-    def end(self) -> None:
-        """Waits for the worker's thread."""
-        self._worker.end()
 
     def forget(self) -> None:
         """The casebook is locked: nothing of it comes back to the screen, and no packet is finished."""
@@ -112,17 +115,19 @@ class PacketDesk(QObject):
 
         self._cases.ask(form.save_job(request), saved, partial(_problem, form))
 
-    def _look(self, form: PacketForm, where: str) -> None:
+    def _look(self, form: PacketForm, where: str, *, with_routes: bool = False) -> None:
         request, images = form.request, form.images
 
         def seen(outlook: Outlook) -> None:
-            if isValid(form):
+            if isValid(form) and form.target(outlook, where) == "way" and not with_routes:
+                self._look(form, where, with_routes=True)
+            elif isValid(form):
                 form.arrive(outlook, where)
                 self._name(form, outlook)
                 if isinstance(form.widget, SendPage):
                     self._part(form, 0)
 
-        self._worker.ask(lambda: packet_jobs.look(request, images), seen, partial(_problem, form))
+        self._worker.ask(lambda: packet_jobs.look(request, images, with_routes), seen, partial(_problem, form))
 
     def _name(self, form: PacketForm, outlook: Outlook) -> None:
         """Writes down to whom the request goes, once that is known."""

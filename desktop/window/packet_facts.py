@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -20,8 +21,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.packets.facts import Law, Platform
-from desktop.packets.facts_import import Difference
 from desktop.safety.helplines import Confidence
 from desktop.window import case_view, describe, words
 from desktop.window.case_forms import announce
@@ -30,6 +29,10 @@ from desktop.window.detail_pane import WordsView
 from desktop.window.dialogs import closing, plain
 from desktop.window.packet_questions import element_name
 from desktop.window.words import translate
+
+if TYPE_CHECKING:
+    from desktop.packets.facts import Law, Platform
+    from desktop.packets.facts_import import Difference
 
 
 class FactsWindow(QDialog):

@@ -119,7 +119,12 @@ class PacketForm(Kept):
         self.outlook = outlook
         self.pages = pages(self.request, outlook, built=bool(self.built))
         self.busy(False)
-        self._show(self._find(where))
+        self._show(self._find(self.pages, where))
+
+    def target(self, outlook: Outlook, where: str) -> str:
+        """The id of the page that `arrive` would show."""
+        there = pages(self.request, outlook, built=bool(self.built))
+        return there[self._find(there, where)].id
 
     @property
     def is_building(self) -> bool:
@@ -240,8 +245,8 @@ class PacketForm(Kept):
         self.setMinimumSize(720, 480)
         self.resize(920, 620)
 
-    def _find(self, where: str) -> int:
-        ids = [page.id for page in self.pages]
+    def _find(self, there: Sequence[Page], where: str) -> int:
+        ids = [page.id for page in there]
         here = ids.index(self.page.id) if self.page is not None and self.page.id in ids else 0
         if where == NEXT:
             return min(here + 1, len(ids) - 1)

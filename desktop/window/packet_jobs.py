@@ -52,8 +52,8 @@ def use_facts(proposal: Any) -> None:
     facts_import.apply_import(proposal, added())
 
 
-def look(request: Request, images: Set[int]) -> Outlook:
-    """Everything that the form shows about a request: its ways, and, where one is chosen, what is there and missing.
+def look(request: Request, images: Set[int], with_routes: bool) -> Outlook:
+    """What the form shows about a request: where a way is chosen, what is there and missing; with all ways, if wanted.
 
     `images` are the items whose picture the casebook keeps.
     """
@@ -63,7 +63,7 @@ def look(request: Request, images: Set[int]) -> Outlook:
     if request.gate.age != "adults":
         return Outlook(request)
     known = facts()
-    found = routes.routes(request, known, helplines.load())
+    found = routes.routes(request, known, helplines.load()) if with_routes else ()
     groups = tuple(_group(request, known, route) for route in found)
     if not request.platform:
         return Outlook(request, routes=found, groups=groups)

@@ -247,7 +247,12 @@ class WherePage(PageWidget):
         return packet_view.addresses(self.more.toPlainText())
 
     def unready(self) -> str:
-        _good, bad = self.added()
+        good, bad = self.added()
+        if len(good) > packet_view.MOST_ADDED:
+            said = translate(
+                "packet", "These are {n} addresses. At most {most} are added at once: the rest can follow."
+            )
+            return said.format(n=f"{len(good):,}", most=f"{packet_view.MOST_ADDED:,}")
         if not bad:
             return ""
         said = translate("packet", "This is not an address: {line}. Copy it from your browser, from http to the end.")
@@ -299,8 +304,8 @@ class WayPage(PageWidget):
         self.add(self.about, 4)
         self.list.currentRowChanged.connect(self._show)
         self.list.setCurrentRow(packet_view.chosen_route(request, self.routes))
-        if not self.routes:
-            self.about.setHtml(describe.html_of([describe.Section(translate("packet", "No way is known yet."), ())]))
+        if self.list.currentRow() < 0:
+            self.about.setPlainText(packet_view.kept_way(outlook))
 
     @property
     def chosen(self) -> Route | None:
@@ -560,7 +565,7 @@ def _notes(notes: Sequence[str], parent: QWidget) -> QFrame:
     frame = QFrame(parent)
     frame.setFrameShape(QFrame.Shape.StyledPanel)
     layout = QVBoxLayout(frame)
-    heading = plain(translate("packet", "Good to know before you write"), frame)
+    heading = plain(translate("packet", "Good to know"), frame)
     font = QFont(heading.font())
     font.setBold(True)
     heading.setFont(font)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from desktop.packets import request as request_format
-from desktop.packets.complete import Assessment
+from desktop.packets.complete import Assessment, Check
 from desktop.packets.elements import ELEMENTS
 from desktop.packets.request import Request, RequestItem
 from desktop.packets.routes import Route
@@ -420,6 +420,15 @@ def _way() -> Page:
     )
 
 
+def _why(check: Check) -> str:
+    """What to write, and what the law says of it."""
+    remedy = translate("packet", ELEMENTS[check.element].remedy)
+    if not check.asked:
+        return remedy
+    said = f"{check.asked} ({check.cite})" if check.cite else check.asked
+    return f"{remedy}\n{translate('packet', 'What the law asks: {text}').format(text=said)}"
+
+
 def _asked(outlook: Outlook, assessment: Assessment, checks: Sequence[str]) -> list[Page]:
     found = []
     if "recipient" in checks:
@@ -454,7 +463,7 @@ def _asked(outlook: Outlook, assessment: Assessment, checks: Sequence[str]) -> l
                 f"text:{check.element}",
                 Step.ASKED,
                 title,
-                translate("packet", element.remedy),
+                _why(check),
                 notes,
                 (Field(fields[0], Kind.TEXT, title, most=request_format.LONG),),
             )

@@ -25,6 +25,8 @@ from desktop.window.words import translate
 _SCHEMES = ("http://", "https://")
 # More than so many packets at once are made in the terminal.
 MOST_PACKETS = 100
+# Each address that is typed becomes a sighting with its own row in the custody log, which takes its time.
+MOST_ADDED = 1000
 
 
 # Values
@@ -330,12 +332,24 @@ def can_be_chosen(route: Route) -> bool:
 
 
 def chosen_route(request: Request, routes: Sequence[Route]) -> int:
-    """The number of the way that the request goes now; else of the first that can be chosen; -1 where there is none."""
-    for number, route in enumerate(routes):
-        here = (route.law_id, route.platform_id) == (request.law, request.platform)
-        if request.platform and here and route.channel_id in ("", request.channel):
-            return number
-    return next((n for n, r in enumerate(routes) if can_be_chosen(r)), -1)
+    """The number of the way that the request goes now; where none is chosen yet, of the first that can be; else -1."""
+
+    def near(route: Route) -> tuple[bool, bool, bool]:
+        channel = route.channel_id == request.channel
+        return route.platform_id == request.platform, route.law_id == request.law, channel
+
+    if not request.platform:
+        return next((n for n, r in enumerate(routes) if can_be_chosen(r)), -1)
+    best = max(range(len(routes)), key=lambda n: (near(routes[n]), -n), default=-1)
+    return best if best >= 0 and near(routes[best])[0] else -1
+
+
+def kept_way(outlook: Outlook) -> str:
+    """What stands beside the list while none of it is chosen: the way that the request goes now, if it goes one."""
+    if outlook.assessment is None:
+        return translate("packet", "No way is known yet.")
+    said = translate("packet", "It goes to {name} now, and stays so unless you choose one of these.")
+    return said.format(name=words.visible(addressed(outlook.assessment)[0]))
 
 
 def with_route(request: Request, route: Route) -> Request:

@@ -303,6 +303,14 @@ def test_a_way_says_why_what_it_costs_and_what_to_check_or_why_it_is_not_offered
     chosen = packet_view.with_route(ADULTS, good)
     assert packet_view.chosen_route(chosen, (shy, good)) == 0
     assert packet_view.chosen_route(ADULTS, (talk,)) == -1
+    complaint = replace(ADULTS, law="us_tida", platform="us_ftc")  # as one is begun: its channel is not chosen yet
+    ftc = Route("regulator", "us_tida", "us_ftc", "form", title="FTC")
+    other = replace(ftc, law_id="", channel_id="post")
+    assert packet_view.chosen_route(complaint, (good, other, ftc)) == 2
+    assert packet_view.chosen_route(complaint, (good, other)) == 1
+    assert packet_view.chosen_route(complaint, (good, talk)) == -1, "nothing else is chosen for her"
+    assert packet_view.kept_way(Outlook(ADULTS)) == "No way is known yet."
+    assert "It goes to Example Hosting Ltd now" in packet_view.kept_way(looked(full_request(FACTS, "us_tida", "x")))
 
 
 def test_every_channel_says_how_it_is_reached() -> None:
