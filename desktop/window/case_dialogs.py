@@ -558,7 +558,7 @@ class RequestForm(CaseForm):
             self.answers.addItem(translate("request", "No answer yet."))
 
     def _day(self, label: str, at: str | None, suggested: datetime.date) -> DayField:
-        field = DayField(self, label.rstrip(":"), case_view.local_day(at) if at else None, suggested)
+        field = DayField(self, label.rstrip(":"), case_view.local_day(at) if at else None, suggested, at or "")
         self.row(label, field)
         return field
 

@@ -185,12 +185,15 @@ class CaseForm(Kept):
 
 
 class DayField(QWidget):
-    """A day that may be unknown: a tick box and a date."""
+    """A day that may be unknown: a tick box and a date. `exact` is a time on that day; it stays while the day does."""
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget, name: str, day: datetime.date | None, suggested: datetime.date) -> None:
+    def __init__(
+        self, parent: QWidget, name: str, day: datetime.date | None, suggested: datetime.date, exact: str = ""
+    ) -> None:
         super().__init__(parent)
+        self._day, self._exact = day, exact
         shown = day or suggested
         self.known = QCheckBox(translate("form", "on"), self)
         self.known.setAccessibleName(translate("form", "{name}: is known").format(name=name))
@@ -210,10 +213,12 @@ class DayField(QWidget):
         self.setFocusProxy(self.known)
 
     def value(self) -> str | None:
-        """Noon of the day here, as a time with offset, or None when it is not known."""
+        """Noon of the day here, as a time with offset, or the exact time on it; None when it is not known."""
         if not self.known.isChecked():
             return None
         date = self.date.date()
+        if self._exact and self._day == datetime.date(date.year(), date.month(), date.day()):
+            return self._exact
         noon = datetime.datetime(date.year(), date.month(), date.day(), 12).astimezone()
         return noon.isoformat(timespec="seconds")
 

@@ -209,8 +209,9 @@ def plain(text: str, parent: QWidget) -> QLabel:
 
 
 def closing(dialog: QDialog, layout: QVBoxLayout, width: int) -> None:
-    """A Close button at the end, and a size at which the text just fits."""
+    """A Close button at the end, which Enter in a list does not press, and a size at which the text just fits."""
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
+    buttons.button(QDialogButtonBox.StandardButton.Close).setAutoDefault(False)
     buttons.rejected.connect(dialog.reject)
     layout.addStretch(1)
     layout.addWidget(buttons)

@@ -98,8 +98,7 @@ class PacketForm(Kept):
         return translate(
             "packet",
             "What you wrote is still here. “Leave it for now” saves it and closes this. Esc once more closes "
-            "Counterproof, "
-            "and saves it.",
+            "Counterproof, and saves it.",
         )
 
     def collect(self) -> Request:

@@ -44,7 +44,7 @@ class PageWidget(QWidget):
     """A page. `first` gets the focus when the page is shown; `collect` gives the request with what was answered."""
 
     problem = Signal(str)
-    """What was typed was not taken, and why."""
+    """Something to say at once: what was typed was not taken, and why; or that a text was copied."""
 
     def __init__(self, page: Page, parent: QWidget) -> None:
         super().__init__(parent)
@@ -545,9 +545,13 @@ class SendPage(PageWidget):
                 copy = QPushButton(translate("packet", "Copy"), self)
                 copy.setAutoDefault(False)
                 copy.setAccessibleName(translate("packet", "Copy: {field}").format(field=words.visible(field.label)))
-                copy.clicked.connect(lambda _checked=False, text=field.text: self.copied.emit(text))
+                copy.clicked.connect(lambda _checked=False, field=field: self._copy(field))
                 self.grid.addWidget(copy, number, 2, Qt.AlignmentFlag.AlignTop)
                 self.copies.append(copy)
+
+    def _copy(self, field: FormText) -> None:
+        self.copied.emit(field.text)
+        self.problem.emit(translate("packet", "Copied: {field}").format(field=words.visible(field.label)))
 
 
 def place_line(place: RequestSighting) -> str:

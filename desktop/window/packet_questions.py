@@ -220,9 +220,9 @@ def _age() -> Page:
         translate("age", "Could anyone in these pictures be under 18?"),
         translate(
             "packet",
-            "For adults and for children different rules and different helpers apply. No picture is opened for "
-            "this, and "
-            "none is shown anywhere in these steps. If you are not sure, choose the second answer.",
+            "For adults and for children different rules and different helpers apply. No picture is opened for this, "
+            "and none is shown anywhere in these steps. If you are not sure, choose the second answer.\n\nAll of it "
+            "takes about a quarter of an hour. You can stop at every step: what you wrote is kept.",
         ),
         fields=(
             Field(
@@ -315,8 +315,8 @@ def _depicted(request: Request, checks: Sequence[str]) -> Page:
         title,
         translate(
             "packet",
-            "The request says who is in the picture, and the country decides which laws help. Nobody but those "
-            "whom you send it to reads this.",
+            "The request says who is in the picture, and the country decides which laws help. Nobody but those whom "
+            "you send it to reads this.",
         ),
         fields=tuple(fields),
     )
@@ -355,8 +355,8 @@ def _sender(request: Request) -> Page:
         )
     why = translate(
         "packet",
-        "They want to know who writes. Where somebody acts for her, many also want to see that she agreed. A letter of "
-        "authority that she can sign comes with the packet.",
+        "They want to know who writes. Where somebody acts for her, many also want to see that she agreed. A letter "
+        "of authority that she can sign comes with the packet.",
     )
     return Page("sender", Step.WHO, translate("packet", "Who are you?"), why, fields=tuple(fields))
 
@@ -386,8 +386,8 @@ def _what(request: Request) -> Page:
         translate("packet", "Which picture is meant?"),
         translate(
             "packet",
-            "A few words so that they find it. You need not describe what it shows, and you need not look at it again. "
-            "Nobody may ask you to prove that it is fake.",
+            "A few words so that they find it. You need not describe what it shows, and you need not look at it "
+            "again. Nobody may ask you to prove that it is fake.",
         ),
         fields=tuple(fields),
     )
@@ -401,8 +401,7 @@ def _where() -> Page:
         translate(
             "packet",
             "Each address should lead to the post or picture itself, not to a profile or a search. Only what is "
-            "ticked goes "
-            "into this request.",
+            "ticked goes into this request.",
         ),
     )
 
@@ -414,8 +413,8 @@ def _way() -> Page:
         translate("packet", "Which way do you want to go first?"),
         translate(
             "packet",
-            "The first in the list is the one that usually helps soonest. You can prepare others afterwards, one "
-            "at a time.",
+            "The first in the list is the one that usually helps soonest. You can prepare others afterwards, one at a "
+            "time.",
         ),
     )
 
@@ -478,8 +477,8 @@ def _asked(outlook: Outlook, assessment: Assessment, checks: Sequence[str]) -> l
                 translate("packet", "What do you state?"),
                 translate(
                     "packet",
-                    "They need these sentences from you. Read each, and tick it only if it is true. Nothing is "
-                    "ticked for you.",
+                    "They need these sentences from you. Read each, and tick it only if it is true. Nothing is ticked "
+                    "for you.",
                 ),
                 fields=tuple(
                     Field(
@@ -607,8 +606,8 @@ def _include(request: Request, outlook: Outlook, assessment: Assessment) -> Page
                 translate("packet", "A page for those who &decide"),
                 hint=translate(
                     "packet",
-                    "One page that explains what such pictures are and what they do, for people who have never "
-                    "had such a case.",
+                    "One page that explains what such pictures are and what they do, for people who have never had "
+                    "such a case.",
                 ),
             )
         )
@@ -628,8 +627,8 @@ def _include(request: Request, outlook: Outlook, assessment: Assessment) -> Page
             translate("packet", "The &custody log"),
             hint=translate(
                 "packet",
-                "When each picture was recorded and what was done with it, without names. It shows that nothing "
-                "was changed since.",
+                "When each picture was recorded and what was done with it, without names. It shows that nothing was "
+                "changed since.",
             ),
         )
     )
@@ -642,8 +641,7 @@ def _include(request: Request, outlook: Outlook, assessment: Assessment) -> Page
                 hint=translate(
                     "packet",
                     "A report on how the picture was probably made. Nobody needs it for this request, and “can’t "
-                    "tell” in it could be "
-                    "held against you. Leave it out unless somebody asked for it.",
+                    "tell” in it could be held against you. Leave it out unless somebody asked for it.",
                 ),
             )
         )
@@ -669,9 +667,8 @@ def _image() -> Page:
         question,
         translate(
             "packet",
-            "Usually not. They find it by its address, and every copy can be seen by more people. Once it is "
-            "sent, it cannot be taken "
-            "back. In some countries sending it can itself be an offence, even to complain about it.",
+            "Usually not. They find it by its address, and every copy can be seen by more people. Once it is sent, it "
+            "cannot be taken back. In some countries sending it can itself be an offence, even to complain about it.",
         ),
         fields=(
             Field(

@@ -144,8 +144,7 @@ def _not_for_this(kind: str) -> str:
     more = translate(
         "packet",
         "If a naked or sexual picture of somebody is in it all the same, choose the first answer. A lawyer or a "
-        "helpline "
-        "can say what else can be done.",
+        "helpline can say what else can be done.",
     )
     return f"{said} {more}"
 
@@ -406,20 +405,20 @@ def save_lines(request: Request, outlook: Outlook) -> list[str]:
     if missing:
         draft = translate(
             "packet",
-            "Still missing: {what}. It can be saved as a draft: each page then says that it is not to be sent. "
-            "Or answer what "
-            "is missing first.",
+            "Still missing: {what}. It can be saved as a draft: each page then says that it is not to be sent. Or "
+            "answer what is missing first.",
         )
         said.append(draft.format(what=", ".join(missing)))
     if outlook.parts > 1:
         said.append(grouping(len(request.sightings), outlook.group))
         said.append(translate("packet", "Each report gets a packet of its own."))
+    if request.include.image == "none":
+        said.append(translate("packet", "No picture goes in."))
     said.append(
         translate(
             "packet",
-            "The packet is one zip file for them. Beside it lies a sheet for you alone, with each field of their "
-            "form to copy. "
-            "Nothing is sent from here.",
+            "The packet is one zip file for them. Beside it lies a sheet for you alone, with each field of their form "
+            "to copy. Nothing is sent from here.",
         )
     )
     return said
@@ -431,9 +430,8 @@ def too_many(outlook: Outlook) -> str:
         return ""
     said = translate(
         "packet",
-        "These addresses need {n} packets, and at most {most} are made here at once. Choose fewer addresses, or "
-        "use the "
-        "terminal: counterproof packet split.",
+        "These addresses need {n} packets, and at most {most} are made here at once. Choose fewer addresses, or use "
+        "the terminal: counterproof packet split.",
     )
     return said.format(n=f"{outlook.parts:,}", most=MOST_PACKETS)
 

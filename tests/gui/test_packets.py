@@ -673,6 +673,7 @@ def test_each_field_is_copied_by_itself_and_forgotten_at_a_lock(
     copy = next(b for b in sending.copies if b.accessibleName() == "Copy: Address of the post")
     copy.click()
     assert QGuiApplication.clipboard().text() == POST.format(n=0)
+    assert form.problem_text.text() == "Copied: Address of the post"
     sending.part.setCurrentIndex(2)
     qtbot.waitUntil(lambda: POST.format(n=2) in labels(sending))
     window.case.lock()
@@ -742,6 +743,36 @@ def test_a_request_is_sent_received_refused_and_complained_about(
     assert kept.follows == 1
     (packet,) = (tmp_path / "complaint").glob("request-*.zip")
     assert "data/letters/complaint.en.pdf" in " ".join(verify.verify(packet.read_bytes()).names)
+
+
+def test_a_request_that_is_edited_keeps_its_time_to_the_minute(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    tracking = sent(window, tmp_path, qtbot)
+    assert tracking.chosen is not None
+    before = tracking.chosen.record
+    tracking.edit.click()
+    form = wait_for(window, RequestForm, qtbot)
+    form.reference.setText("4712")
+    form.save.click()
+    qtbot.waitUntil(lambda: tracking.chosen is not None and tracking.chosen.record.reference == "4712")
+    after = tracking.chosen.record
+    assert (after.sent_at, after.due_at) == (before.sent_at, before.due_at)
+    tracking.edit.click()
+    again = wait_for(window, RequestForm, qtbot)
+    again.due.date.setDate(again.due.date.date().addDays(1))
+    again.save.click()
+    qtbot.waitUntil(lambda: tracking.chosen is not None and tracking.chosen.record.due_at != before.due_at)
+
+
+def test_enter_in_the_list_opens_a_request_and_does_not_close_the_list(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    tracking = sent(window, tmp_path, qtbot)
+    tracking.list.setFocus()
+    QTest.keyClick(tracking.list, Qt.Key.Key_Return)
+    settle(wait_for(window, PacketForm, qtbot), qtbot)
+    assert tracking.isVisible()
 
 
 def test_a_deadline_that_has_passed_says_what_can_be_done(window: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
