@@ -402,10 +402,9 @@ def mark_sent(book: Any, request_id: int, sent_at: str, reference: str) -> Any:
 def complaint(book: Any, request_id: int, step: Any) -> Begun:
     """A request to whoever a next step turns to, about an earlier request."""
     from desktop.packets import tracking
-    from desktop.packets.request import from_json
 
-    one, kept = book.request(request_id), book.packet_form(request_id)
-    request = tracking.complaint_from(from_json(kept.form), one, step, facts(), answers=book.answers(request_id))
+    one = book.request(request_id)
+    request = tracking.complaint_from(_asked(book, one), one, step, facts(), answers=book.answers(request_id))
     everything = _everything(book, one.incident_id)
     return Begun(request, everything, images=_images(book, one.incident_id), follows=request_id)
 
@@ -413,15 +412,14 @@ def complaint(book: Any, request_id: int, step: Any) -> Begun:
 def again(book: Any, request_id: int, sighting_ids: Sequence[int] = ()) -> Begun:
     """The same request for where it was seen since: at these places, or at all that are in no request yet."""
     from desktop.packets import gather, tracking
-    from desktop.packets.request import from_json
 
-    one, kept = book.request(request_id), book.packet_form(request_id)
+    one = book.request(request_id)
     sightings = book.sightings(one.incident_id)
     new = [s for s in sightings if s.id in set(sighting_ids)]
     new = new or list(tracking.seen_again(one, sightings, book.requests(one.incident_id)))
     items = [gather.as_item(book.item(n)) for n in dict.fromkeys(s.item_id for s in new) if n is not None]
     request = tracking.again(
-        from_json(kept.form),
+        _asked(book, one),
         [gather.as_sighting(s) for s in new],
         facts(),
         items=items,
@@ -430,3 +428,14 @@ def again(book: Any, request_id: int, sighting_ids: Sequence[int] = ()) -> Begun
     )
     everything = _everything(book, one.incident_id)
     return Begun(request, everything, images=_images(book, one.incident_id), follows=request_id)
+
+
+def _asked(book: Any, one: Any) -> Request:
+    """What was asked in a request of the casebook: its form, or, where it was only noted, what it was about."""
+    from desktop.packets import gather
+    from desktop.packets.request import from_json
+
+    form = next((f for f in book.packet_forms(one.incident_id) if f.request_id == one.id), None)
+    if form is not None:
+        return from_json(form.form)
+    return gather.prefilled(book, one.incident_id, sighting_ids=one.sighting_ids, item_ids=one.item_ids)

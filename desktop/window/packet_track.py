@@ -142,7 +142,7 @@ class TrackWindow(QDialog):
             nothing = translate("packet", "There is no request yet.")
             self.about.setPlainText(nothing)
         else:
-            sections = packet_view.tracked_sections(one.record, one.answers, one.packets)
+            sections = packet_view.tracked_sections(one.record, one.answers, one.packets, prepared=one.form is not None)
             self.about.setHtml(describe.html_of(sections, first="h3"))
             self.steps.addItems([words.visible(packet_view.step_text(s)) for s in one.steps])
             self.steps.setCurrentRow(0)
@@ -158,7 +158,7 @@ class TrackWindow(QDialog):
         self.received.setEnabled(state is RequestState.SENT)
         self.answered.setEnabled(waiting)
         self.refused.setEnabled(waiting)
-        self.again.setEnabled(prepared and state is not RequestState.DRAFT)
+        self.again.setEnabled(state not in (None, RequestState.DRAFT))
         self.edit.setEnabled(one is not None)
         step = self._step()
         self.do.setEnabled(step is not None and packet_view.can_be_done(step, prepared=prepared))

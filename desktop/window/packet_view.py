@@ -507,14 +507,20 @@ def sent_line(record: Record) -> str:
     return f"{said} {case_view.request_line(record, datetime.date.today(), [record.id])}."
 
 
-def tracked_sections(record: Record, answers: Sequence[Answer], packets: Sequence[Packet]) -> list[Section]:
-    """Where a request stands: to whom, since when, by when they should answer, and what they said."""
+def tracked_sections(
+    record: Record, answers: Sequence[Answer], packets: Sequence[Packet], *, prepared: bool
+) -> list[Section]:
+    """Where a request stands: to whom, since when, by when they should answer, and what they said.
+
+    `prepared`: it has a form here, so that the time is known to the minute.
+    """
     name = words.visible(record.recipient) or translate("request", "A request")
     lines = [translate("packet", "Now: {state}").format(state=case_view.state_word(record.state).lower())]
     if record.sent_at:
         lines.append(translate("packet", "Sent: {when}").format(when=case_view.when(record.sent_at)))
     if record.due_at and record.state in AWAITING:
-        lines.append(case_view.request_line(record, datetime.date.today(), [record.id]) + ".")
+        exact = [record.id] if prepared else []
+        lines.append(case_view.request_line(record, datetime.date.today(), exact) + ".")
     for label, text in (
         (translate("packet", "Their number"), record.reference),
         (translate("packet", "Legal basis"), record.legal_basis),
@@ -540,8 +546,6 @@ def step_text(step: NextStep) -> str:
 
 def can_be_done(step: NextStep, *, prepared: bool) -> bool:
     """Whether a next step can be begun here: some are only for her to do, or need the form that a request came from."""
-    if step.kind in ("finish", "send", "again"):
+    if step.kind in ("finish", "send"):
         return prepared
-    if step.platform_id:
-        return prepared
-    return step.kind in ("note_number", "read")
+    return bool(step.platform_id) or step.kind in ("again", "note_number", "read")

@@ -33,6 +33,7 @@ from desktop.casebook.casebook import Casebook
 from desktop.casebook.records import RequestState
 from desktop.packets import age_files, verify
 from desktop.packets import facts as facts_
+from desktop.packets.facts_import import Difference
 from desktop.packets.request import from_json
 from desktop.window import app, packet_form, packet_jobs, words
 from desktop.window.case_dialogs import AnswerForm, RequestForm, SightingForm
@@ -807,9 +808,15 @@ def test_a_request_that_was_noted_by_hand_is_listed_and_edited(window: MainWindo
     tracking = wait_for(window, TrackWindow, qtbot)
     qtbot.waitUntil(lambda: tracking.chosen is not None)
     assert not tracking.go_on.isEnabled()
-    assert not tracking.again.isEnabled()
     tracking.edit.click()
-    wait_for(window, RequestForm, qtbot)
+    wait_for(window, RequestForm, qtbot).reject()
+    steps = [tracking.steps.item(n).text() for n in range(tracking.steps.count())]
+    tracking.steps.setCurrentRow(next(n for n, text in enumerate(steps) if "Google" in text))
+    tracking.do.click()
+    form = wait_for(window, PacketForm, qtbot)
+    settle(form, qtbot)
+    assert form.request.platform == "google_search"
+    assert form.follows == 1
 
 
 def test_an_empty_list_of_requests_says_so(window: MainWindow, qtbot: QtBot) -> None:
@@ -931,6 +938,29 @@ def test_every_page_works_by_keyboard_and_by_ear_and_fits_a_small_screen(
     assert nameless(form) == []
     assert unreachable(form) == []
     form.hide()
+
+
+def test_the_other_windows_work_by_keyboard_and_fit_a_small_screen(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    tracking = sent(window, tmp_path, qtbot)
+    window.case.show_facts()
+    facts = wait_for(window, FactsWindow, qtbot)
+    qtbot.waitUntil(lambda: bool(facts.sections), timeout=20_000)
+    difference = Difference("laws/us_tida", "says", "old", "new", False)
+    record = ask(window, lambda book: book.request(1), qtbot)
+    for dialog in (facts, tracking, SentForm(window, record), ImportFacts(window, "x.toml", [difference])):
+        dialog.show()
+        dialog.activateWindow()
+        qtbot.waitUntil(dialog.isActiveWindow)
+        name = type(dialog).__name__
+        assert dialog.height() < 640, name
+        assert dialog.minimumSizeHint().width() <= 1000, name
+        assert nameless(dialog) == [], name
+        assert unreachable(dialog) == [], name
+        assert cut_off(dialog) == [], name
+        dialog.hide()
+        dialog.deleteLater()
 
 
 def test_a_problem_is_heard_too(window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
