@@ -186,6 +186,7 @@ class PacketForm(Kept):
             return
         self.show_problem("")
         self.request = request
+        self.everything = packet_view.with_known(self.everything, request)
         self.busy(True)
         self.moved.emit(where)
 

@@ -611,7 +611,7 @@ def _include(request: Request, outlook: Outlook, assessment: Assessment) -> Page
                 ),
             )
         )
-    if request.sender.role in ("agent", "guardian"):
+    if request.sender.role == "agent":
         fields.append(
             Field(
                 "include.authority_letter",

@@ -115,6 +115,13 @@ def with_places(request: Request, chosen: Sequence[RequestSighting], everything:
     return replace(request, items=items or request.items, sightings=tuple(chosen))
 
 
+def with_known(everything: Request, request: Request) -> Request:
+    """All that can be chosen, with the places that were added meanwhile: unticked, they stay in the list."""
+    known = {s.url for s in everything.sightings}
+    new = tuple(s for s in request.sightings if s.url not in known)
+    return replace(everything, sightings=(*everything.sightings, *new)) if new else everything
+
+
 def with_addresses(request: Request, urls: Sequence[str], now: datetime.datetime) -> Request:
     """The request with these addresses too; those that it has already are not doubled."""
     known = {s.url for s in request.sightings}

@@ -446,6 +446,13 @@ def test_addresses_that_are_added_become_sightings(window: MainWindow, qtbot: Qt
     checked = [form.widget.list.item(n).checkState() for n in range(form.widget.list.count())]
     assert checked.count(Qt.CheckState.Checked) == 1
     assert len(checked) == 4
+    form.widget.none.click()
+    form.widget.list.item(0).setCheckState(Qt.CheckState.Unchecked)
+    go_to(form, "what", qtbot)
+    form.go("where")
+    qtbot.waitUntil(lambda: page(form) == "where" and not form._busy)
+    assert isinstance(form.widget, WherePage)
+    assert form.widget.list.count() == 4, "what was added and then unticked can still be chosen"
 
 
 def test_many_places_on_several_sites_are_chosen_by_site(window: MainWindow, qtbot: QtBot) -> None:
