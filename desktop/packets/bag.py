@@ -52,11 +52,13 @@ This packet was made with Counterproof, a free program for people who are target
 intimate images. You do not need that program to check the packet: free tools that many
 computers have already are enough.
 
-Open a command line in the folder where this file lies (on Windows: Git Bash, or WSL).
-The commands are the lines that begin with "$ ". Leave the "$ " out.
+Unpack the zip file, and open a command line in the folder where this file lies (on
+Windows: Git Bash, or WSL). The commands are the lines that begin with "$ ". Leave the
+"$ " out. Read the letters in this folder too: what lies beside it was not checked, nor
+what a program shows of the zip file.
 
 
-1. Nothing was changed
+1. Nothing was changed, nothing was added
 
   $ sha256sum -c manifest-sha256.txt tagmanifest-sha256.txt
 
@@ -65,12 +67,20 @@ On a Mac:
   $ shasum -a 256 -c manifest-sha256.txt tagmanifest-sha256.txt
 
 Every line must end in "OK". This proves that each file that the two lists name is, to
-the last bit, the one that they were made from. It does not notice a file that somebody
-added. This does, and checks the same besides (pip install bagit):
+the last bit, the one that they were made from. This shows the files that they do not
+name:
+
+  $ (cut -c 67- manifest-sha256.txt tagmanifest-sha256.txt | sed "s|^|./|"; find . ! -type d) | sort | uniq -u
+
+It must show {unlisted}:
+
+{files}
+
+Your own computer may have added one of its own, such as .DS_Store. Do not rely on any
+other file. Instead of the first command, this does (pip install bagit), and must end in
+"is valid". It does not show every file that was added:
 
   $ bagit.py --validate .
-
-It must end in "is valid".
 
 """
 _HOW_SIGNED = """\
@@ -85,7 +95,7 @@ Either with OpenSSL 3 or newer, which must say "Signature Verified Successfully"
 Or with minisign (https://jedisct1.github.io/minisign/), which must say "Signature and
 comment signature verified":
 
-  $ minisign -Vm tagmanifest-sha256.txt -x signature/tagmanifest.minisig -p signature/minisign.pub
+  $ minisign -Vm tagmanifest-sha256.txt -x signature/tagmanifest.minisig -P "$(sed -n 2p signature/minisign.pub)"
 
 This proves that the list of lists was signed with the key in this packet, and not
 changed afterwards. As the lists hold the fingerprint of every file, step 1 and step 2
@@ -94,17 +104,28 @@ together prove it of every file.
 
 3. It is the key that you expect
 
+After OpenSSL in step 2, the first line that this shows must be "ED25519 Public-Key:",
+
+  $ openssl pkey -pubin -in signature/public-key.pem -noout -text
+
+and this shows the fingerprint of the key:
+
   $ openssl pkey -pubin -in signature/public-key.pem -outform DER | tail -c 32 | openssl dgst -sha256
 
-This shows the fingerprint of the key. It must be this one, with or without spaces, which
-the letters bear too:
+After minisign in step 2, this shows the fingerprint of the key:
+
+  $ sed -n 2p signature/minisign.pub | openssl base64 -d -A | tail -c 32 | openssl dgst -sha256
+
+It must be this one, with or without spaces, which the notice, complaint or report in
+data/letters bears too:
 
   {first}
   {second}
 
-Somebody who replaces the whole packet can make a new key, and then the fingerprint is
-another one. So compare it with an earlier packet from the same sender, or ask the
-sender to read it to you. Step 3 proves that two packets come from the same key.
+Somebody who replaces the whole packet can make a new key, and write this file and the
+letters anew. Then the fingerprint that the commands show is another one than that of
+the sender. So compare it with an earlier packet from the same sender, or ask the sender
+to read it to you. Step 3 proves that two packets come from the same key.
 
 """
 _HOW_UNSIGNED = """\
@@ -123,6 +144,16 @@ If a file whose name ends in ".zip.sha256" came with the packet, this, where the
 file lies, shows that the zip file is the one that was made, to the last bit:
 
   $ sha256sum -c *.zip.sha256
+
+On a Mac:
+
+  $ shasum -a 256 -c *.zip.sha256
+
+It must name the zip file, and end in "OK". On Windows, without any other program, this
+shows 64 digits that must be those in that file (write the name of the zip file in the
+place of NAME):
+
+  > certutil -hashfile NAME.zip SHA256
 
 Somebody who changes the zip file can write such a file anew: it proves as much as the
 way by which you received it. A zip file has a few bytes of its own around the files,
@@ -285,8 +316,11 @@ def comment(name: str, created_at: datetime) -> str:
 
 def how_to_verify(signer: str, created_at: datetime) -> str:
     """HOW_TO_VERIFY.txt: how anybody checks the packet with public tools, what that proves, and what it does not."""
+    unlisted = [MINISIGNATURE, SIGNATURE, TAG_MANIFEST] if signer else [TAG_MANIFEST]
+    many = "these three and no other" if signer else "this one and no other"
+    how = _HOW.format(unlisted=many, files="\n".join(f"  ./{path}" for path in unlisted))
     signed = _HOW_SIGNED.format(first=signer[:39], second=signer[40:]) if signer else _HOW_UNSIGNED
-    return _HOW + signed + _HOW_END.format(number=4 if signer else 3, made=utc(created_at))
+    return how + signed + _HOW_END.format(number=4 if signer else 3, made=utc(created_at))
 
 
 def pieces(files: Mapping[str, bytes | memoryview]) -> Iterator[bytes | memoryview]:
@@ -313,15 +347,14 @@ def pieces(files: Mapping[str, bytes | memoryview]) -> Iterator[bytes | memoryvi
     yield b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, len(directory), len(directory), size, offset, 0)
 
 
-def outputs(packet: Packet, sheet: bytes, text: str, encrypted: bytes = b"") -> dict[str, bytes]:
+def outputs(packet: Packet, sheet: bytes = b"", text: str = "", encrypted: bytes = b"") -> dict[str, bytes]:
     """What is written of a packet: the zip, or the encrypted zip in its place; the SHA-256 of the zip as `sha256sum -c`
-    reads it; and for the sender alone the sheet, as PDF and as text to copy from."""
+    reads it; and for the sender alone the sheet, as PDF and as text to copy from, unless it is left out."""
     whole = {f"{packet.name}.zip.age": encrypted} if encrypted else {f"{packet.name}.zip": packet.zip}
-    return whole | {
-        f"{packet.name}.zip.sha256": f"{packet.sha256}  {packet.name}.zip\n".encode("ascii"),
-        f"for-you-{packet.name}.pdf": sheet,
-        f"for-you-{packet.name}.txt": text.encode("utf-8"),
-    }
+    whole[f"{packet.name}.zip.sha256"] = f"{packet.sha256}  {packet.name}.zip\n".encode("ascii")
+    if sheet:
+        whole |= {f"for-you-{packet.name}.pdf": sheet, f"for-you-{packet.name}.txt": text.encode("utf-8")}
+    return whole
 
 
 def save(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
@@ -340,6 +373,7 @@ def save(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
         for name in new:
             os.rename(folder / f"{name}.new", folder / name)
             made.append(folder / name)
+        _settle(folder)
     except BaseException as e:
         for path in made:
             with contextlib.suppress(OSError):
@@ -347,7 +381,7 @@ def save(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
         if isinstance(e, OSError):
             raise PacketError(
                 "output_not_writable",
-                f"The packet could not be written to {words.visible(str(folder))} ({e.strerror or e}).",
+                f"Nothing was written to {words.visible(str(folder))} ({e.strerror or e}).",
                 "Choose another folder, or free some space there.",
             ) from e
         raise
@@ -368,11 +402,26 @@ def _there(path: Path, data: bytes) -> bool:
 
 
 def _write(path: Path, data: bytes) -> None:
+    if path.is_file() or path.is_symlink():
+        path.unlink()  # left by a build that was killed; it would stop each one after it
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with open(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _settle(folder: Path) -> None:
+    """Where the system can, bring the new names to the disk, so that no casebook records a file that a power cut takes
+    away."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):  # not all file systems can, and the files are there
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def utc(at: datetime) -> str:

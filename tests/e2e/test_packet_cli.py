@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -13,8 +14,12 @@ from pathlib import Path
 
 import pyrage
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from desktop.casebook.casebook import Casebook
+from desktop.packets import bag, signatures
 from tests.casebook_kill import CHEAP, numbered_report
 from tests.conftest import ROOT
 from tests.e2e.terminal import Terminal
@@ -24,6 +29,11 @@ COUNTERPROOF = [sys.executable, "-m", "desktop"]
 DEMO_REQUEST = ROOT / "resources" / "demo" / "request.toml"
 WORDS = "lantern gravel otter midnight"
 TOOLS = ("unzip", "sha256sum", "openssl", "minisign")
+# The commands that notice a change, and those that show whose key it is.
+SIGNED = ("sha256sum -c manifest", "openssl pkeyutl", "minisign")
+KEYS = ("openssl pkey -pubin -in signature/public-key.pem -outform", "sed")
+UNLISTED = ["./signature/tagmanifest.minisig", "./signature/tagmanifest.sig", "./tagmanifest-sha256.txt"]
+GROUPS = re.compile(r"  ([0-9a-f]{4} ){7}[0-9a-f]{4}").fullmatch
 # bagit.py lies beside the Python that runs the tests.
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
@@ -70,34 +80,66 @@ def commands(folder: Path) -> list[str]:
     return [line.removeprefix("  $ ") for line in lines if line.startswith("  $ ")]
 
 
+def command(folder: Path, begin: str) -> str:
+    """The command in HOW_TO_VERIFY.txt that begins so."""
+    (found,) = (c for c in commands(folder) if c.startswith(begin))
+    return found
+
+
+def fingerprint(folder: Path) -> str:
+    """The fingerprint that HOW_TO_VERIFY.txt names, without spaces."""
+    lines = (folder / "HOW_TO_VERIFY.txt").read_text("ascii").splitlines()
+    (digits,) = re.findall("[0-9a-f]{64}", "".join(line.strip().replace(" ", "") for line in lines if GROUPS(line)))
+    return str(digits)
+
+
+def listed_anew(folder: Path) -> bytes:
+    """Writes both lists anew, as somebody does who changed the packet; the list of lists."""
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    data = {path: content for path, content in files.items() if path.startswith("data/")}
+    files[bag.MANIFEST] = bag.manifest(data)
+    tags = {p: c for p, c in files.items() if p not in data and f"./{p}" not in UNLISTED}
+    for name, content in ((bag.MANIFEST, files[bag.MANIFEST]), (bag.TAG_MANIFEST, bag.manifest(tags))):
+        (folder / name).write_bytes(content)
+    return bag.manifest(tags)
+
+
 class TestPublicTools:
     def test_each_command_of_the_file_works_as_it_says(self, sent: Path, tmp_path: Path) -> None:
         need(*TOOLS)
         folder = unpacked(sent, tmp_path)
         found = commands(folder)
-        assert [c.split()[0] for c in found] == [
-            "sha256sum", "shasum", "bagit.py", "openssl", "minisign", "openssl", "sha256sum",
-        ]  # fmt: skip
         says = {
-            "sha256sum": "OK",
-            "shasum": "OK",
+            "sha256sum -c manifest": "OK",
+            "shasum -a 256 -c manifest": "OK",
+            "(cut": "\n".join(UNLISTED),
             "bagit.py": "is valid",
-            "openssl": "Signature Verified Successfully",
+            "openssl pkeyutl": "Signature Verified Successfully",
             "minisign": "Signature and comment signature verified",
+            "openssl pkey -pubin -in signature/public-key.pem -noout -text": "ED25519 Public-Key:",
+            "openssl pkey -pubin -in signature/public-key.pem -outform": (there := fingerprint(folder)),
+            "sed": there,
+            "sha256sum -c *": "OK",
+            "shasum -a 256 -c *": "OK",
         }
+        assert len(found) == len(says)
         ran = 0
-        for command in found[:5]:
-            tool = command.split()[0]
-            if shutil.which(tool, path=PATH) is None:
+        for command, (begin, said) in zip(found, says.items(), strict=True):
+            assert command.startswith(begin)
+            if shutil.which(command.split()[0].strip("("), path=PATH) is None:
                 continue
-            done = shell(command, folder)
+            done = shell(command, sent if "zip" in command else folder)
             assert done.returncode == 0, done.stderr
-            assert says[tool] in done.stdout + done.stderr
+            assert said in done.stdout + done.stderr
             ran += 1
-        assert ran >= 4
-        shown = shell(found[5], folder).stdout.split()[-1]
-        assert shown in "".join((folder / "HOW_TO_VERIFY.txt").read_text().split())
-        assert shell(found[6], sent).returncode == 0
+        assert ran >= 8
+
+    def test_the_commands_are_in_the_documentation_too(self, sent: Path, tmp_path: Path) -> None:
+        """What a packet says of itself, whoever changes it can change too."""
+        known = (ROOT / "docs" / "packets.md").read_text("utf-8").splitlines()
+        found = commands(unpacked(sent, tmp_path))
+        assert found
+        assert [command for command in found if command not in known] == []
 
     def test_every_file_is_in_the_two_lists_but_the_list_and_its_signatures(self, sent: Path, tmp_path: Path) -> None:
         folder = unpacked(sent, tmp_path)
@@ -116,7 +158,7 @@ class TestPublicTools:
     def test_a_changed_byte_in_any_file_fails(self, sent: Path, tmp_path: Path) -> None:
         need(*TOOLS)
         folder = unpacked(sent, tmp_path)
-        route = [commands(folder)[n] for n in (0, 3, 4)]
+        route = [command(folder, begin) for begin in SIGNED]
         tried, unnoticed = 0, []
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             whole = path.read_bytes()
@@ -152,11 +194,57 @@ class TestPublicTools:
         shell("unzip -q *.zip", tmp_path / "out")
         (other,) = (p for p in (tmp_path / "out").iterdir() if p.is_dir())
         folder = unpacked(sent, tmp_path)
-        step = commands(folder)[5]
-        assert shell(step, folder).stdout != shell(step, other).stdout
+        for begin in KEYS:
+            step = command(folder, begin)
+            assert shell(step, folder).stdout != shell(step, other).stdout
         for path in ("signature/public-key.pem", "signature/minisign.pub"):
             shutil.copy(other / path, folder / path)
-        assert [shell(commands(folder)[n], folder).returncode != 0 for n in (0, 3, 4)] == [True] * 3
+        assert [shell(command(folder, begin), folder).returncode != 0 for begin in SIGNED] == [True] * 3
+
+    def test_a_file_that_was_added_shows(self, sent: Path, tmp_path: Path) -> None:
+        """Beside data/, where bagit passes over it, and a list of other places to fetch files from."""
+        need("unzip")
+        step = "(cut"
+        for number, name in enumerate(("READ_ME_FIRST.pdf", "letters/notice.en.pdf", "fetch.txt", "data/more.pdf")):
+            folder = unpacked(sent, tmp_path / str(number))
+            assert shell(command(folder, step), folder).stdout.split() == UNLISTED
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("https://elsewhere.example/notice.pdf 9 data/letters/notice.en.pdf\n")
+            assert shell(command(folder, step), folder).stdout.split() == sorted([*UNLISTED, f"./{name}"])
+        folder = unpacked(sent, tmp_path / "link")
+        shutil.move(folder / "data", tmp_path / "data")
+        (folder / "data").symlink_to(tmp_path / "data")
+        assert shell(command(folder, step), folder).stdout.split() != UNLISTED
+
+    def test_who_forges_a_packet_cannot_keep_the_fingerprint(self, sent: Path, tmp_path: Path) -> None:
+        """Another letter, signed for minisign with another key, beside the sender's own key for OpenSSL."""
+        need(*TOOLS)
+        mine, other = unpacked(sent, tmp_path), Ed25519PrivateKey.from_private_bytes(bytes(32))
+        public = signatures.raw_public(other)
+        (mine / "data/letters/notice.en.pdf").write_bytes(b"%PDF-1.7 another letter")
+        (mine / "signature/minisign.pub").write_bytes(signatures.minisign_key(public))
+        listed = listed_anew(mine)
+        (mine / "signature/tagmanifest.minisig").write_bytes(signatures.minisign(other, listed, "timestamp:1"))
+        for begin in ("sha256sum -c manifest", "(cut", "minisign"):
+            assert shell(command(mine, begin), mine).returncode == 0
+        shown = shell(command(mine, "sed"), mine).stdout
+        assert fingerprint(mine) not in shown
+        assert signatures.fingerprint(public).replace(" ", "") in shown
+
+    def test_a_key_of_another_kind_cannot_have_the_fingerprint(self, sent: Path, tmp_path: Path) -> None:
+        """An RSA key can be made whose last 32 bytes are those of the sender's key: its exponent is free."""
+        need(*TOOLS)
+        shows = "openssl pkey -pubin -in signature/public-key.pem -noout -text"
+        folder = unpacked(sent, tmp_path)
+        exponent = int.from_bytes(bytes(31) + b"\1", "big") | 1 << 255
+        key = rsa.RSAPublicNumbers(exponent, (1 << 2047) + 1).public_key()
+        (folder / "signature/public-key.pem").write_bytes(
+            key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        )
+        tail = exponent.to_bytes(32, "big")
+        shown = shell(command(folder, "openssl pkey -pubin -in signature/public-key.pem -outform"), folder)
+        assert hashlib.sha256(tail).hexdigest() in shown.stdout, "so the fingerprint alone is not enough"
+        assert "ED25519" not in shell(command(folder, shows), folder).stdout
 
 
 class TestBuild:

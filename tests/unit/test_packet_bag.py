@@ -200,6 +200,22 @@ class TestSave:
             bag.save(folder, self.files())
         assert not aim.exists()
 
+    def test_what_a_killed_build_left_stops_no_later_one(self, tmp_path: Path) -> None:
+        kept = tmp_path / "kept"
+        kept.write_text("hers")
+        out = tmp_path / "out"
+        out.mkdir()
+        (out / f"{packed().name}.zip.new").write_bytes(b"half of it")
+        (out / f"for-you-{packed().name}.txt.new").symlink_to(kept)
+        paths = bag.save(out, self.files())
+        assert sorted(out.iterdir()) == sorted(paths)
+        assert paths[0].read_bytes() == packed().zip
+        assert kept.read_text() == "hers"
+
+    def test_without_the_sheet(self) -> None:
+        name = packed().name
+        assert list(bag.outputs(packed())) == [f"{name}.zip", f"{name}.zip.sha256"]
+
     @pytest.mark.parametrize("call", ["rename", "fsync"])
     def test_all_or_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
         real, calls = getattr(os, call), []

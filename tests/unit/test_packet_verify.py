@@ -249,6 +249,22 @@ def test_a_hostile_file_gets_a_sentence(kind: str, tmp_path: Path, monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_thousands_of_names_for_the_same_bytes_do_not_keep_it_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zip of 8 KB that says that it has 3,000 files of 4 KB: they would be hashed one after the other."""
+    content, name = bytes(4096), b"request-00000000/data/"
+    entries = b""
+    for number in range(3000):
+        path = name + b"%04d" % number
+        fields = struct.pack("<HHHHHIIIHH", 20, 0x0800, 0, 0, 0x21, 0, len(content), len(content), len(path), 0)
+        fields += struct.pack("<HHHII", 0, 0, 0, 0o100644 << 16, 200 - 30 - len(path))
+        entries += b"PK\x01\x02" + struct.pack("<H", 3 << 8 | 20) + fields + path
+    start = b"PK\x03\x04" + bytes(196) + content
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 3000, 3000, len(entries), len(start), 0)
+    monkeypatch.setattr(verify, "_lists", None)  # where each file is hashed
+    found = verify.verify(start + entries + end)
+    assert found.problems == ("The zip file says that its files are longer than it is. Nothing was unpacked.",)
+
+
 def test_a_large_packet_needs_little_beside_itself() -> None:
     packet = bag.pack({"images/item-1.jpg": bytes(60 << 20)}, created_at=AT, key=KEY)
     tracemalloc.start()
