@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +32,14 @@ if TYPE_CHECKING:
 _WHAT_AN_IMAGE_MEANS = {
     "blurred": "A small blurred form of each picture goes into the packet. It shows hardly more than that there is a "
     "picture. Whoever receives the packet has it then, and so has everybody to whom they pass it on.",
-    "full": "The picture itself goes into the packet, whole and clear. Whoever receives the packet has it then, can "
-    "look at it and pass it on, and you cannot take it back. Hardly any request needs this: the address is enough.",
+    "full": "The picture itself goes into the packet, whole and clear, with all that its file says beside it: often "
+    "the place, the time and the camera. Whoever receives the packet has it then, can look at it and pass it on, and "
+    "you cannot take it back. Hardly any request needs this: the address is enough.",
 }
+_IN_CLEAR = (
+    "Only the packet is encrypted. The request stays readable for whoever uses this computer, and so do the two files "
+    "for you that are written beside the packet. --no-sheet leaves these two out."
+)
 _BLURRED_SIDE = 128  # small enough to give little away even before it is blurred
 
 
@@ -51,8 +56,11 @@ def build(args: argparse.Namespace, assessment: Assessment, facts: Facts) -> int
             if not assessment.refusals:
                 show.tell("Nothing was built. Add what is missing, or use --draft for a draft.")
         return USAGE
-    if args.image != "none" and not _sure(args):
+    files = _files(args, assessment.request)
+    if args.image != "none" and not _sure(args, assessment.request, files):
         return SOME_NOT
+    if encryption and not args.no_sheet:
+        show.tell(_IN_CLEAR)
     with _casebook(args) as book:
         custody = _custody(book, assessment.request)
         packet = bag.build(
@@ -60,12 +68,16 @@ def build(args: argparse.Namespace, assessment: Assessment, facts: Facts) -> int
             facts,
             key=_key(args, book),
             custody=custody,
-            images=_images(args, assessment.request, book),
+            images=_images(args, assessment.request, files, book),
             draft=args.draft,
         )
-        sheet, text = letters.sheet(assessment, facts)
         encrypted = encryption(packet.zip) if encryption else b""
-        paths = bag.save(Path(args.output), bag.outputs(packet, sheet.pdf, text, encrypted))
+        if args.no_sheet:
+            written = bag.outputs(packet, encrypted=encrypted)
+        else:
+            sheet, text = letters.sheet(assessment, facts)
+            written = bag.outputs(packet, sheet.pdf, text, encrypted)
+        paths = bag.save(Path(args.output), written)
         head = custody.head if custody and assessment.request.include.custody else ""
         recorded = _recorded(args, book, assessment, facts, packet, head)
     if args.json:
@@ -96,11 +108,25 @@ def _encryption(args: argparse.Namespace) -> Callable[[bytes], bytes] | None:
     return None
 
 
-def _sure(args: argparse.Namespace) -> bool:
-    """Whether the person wants the pictures to go along, after being told what that means."""
+def _files(args: argparse.Namespace, request: Request) -> dict[int, Path]:
+    """Where the pictures of --image lie, by item, if the request names their files: links followed to their ends."""
+    if args.image == "none":
+        return {}
+    beside = Path("." if args.request == "-" else args.request).parent
+    return {item.id: Path(os.path.realpath(beside / item.file)) for item in request.items if item.file}
+
+
+def _sure(args: argparse.Namespace, request: Request, files: Mapping[int, Path]) -> bool:
+    """Whether the person wants the pictures to go along, after being told what that means and which files they are.
+
+    The request may come from somebody else, who could name any file of this computer.
+    """
     from desktop.safety import age_gate
 
     show.tell(_WHAT_AN_IMAGE_MEANS[args.image])
+    for item in request.items:
+        place = str(files[item.id]) if item.id in files else "from the casebook"
+        sys.stderr.write(f"  item {item.id}: {words.visible(place)}\n")
     if args.yes:
         return True
     if not age_gate.at_terminal():
@@ -183,11 +209,13 @@ def _no_key(name: str) -> CounterproofError:
     )
 
 
-def _images(args: argparse.Namespace, request: Request, book: Casebook | None) -> dict[int, bytes]:
+def _images(
+    args: argparse.Namespace, request: Request, files: Mapping[int, Path], book: Casebook | None
+) -> dict[int, bytes]:
     """The pictures that go along, by item: whole, or blurred by the worker. Raises CounterproofError."""
     if args.image == "none":
         return {}
-    found = {item.id: _image(args, item, book) for item in request.items}
+    found = {item.id: _image(item, files.get(item.id), book) for item in request.items}
     if not found:
         raise CounterproofError("no_image", "The request names no picture.", "Leave --image out.")
     if args.image == "full":
@@ -199,14 +227,10 @@ def _images(args: argparse.Namespace, request: Request, book: Casebook | None) -
     return {number: _png(p.width, p.height, p.rgb) for number, p in previews.items()}
 
 
-def _image(args: argparse.Namespace, item: RequestItem, book: Casebook | None) -> bytes:
+def _image(item: RequestItem, path: Path | None, book: Casebook | None) -> bytes:
     """A picture's bytes, which nothing here parses: from the file that the request names, or from the casebook."""
-    if item.file:
-        from desktop import settings
-        from detectors.inputs import read_file
-
-        beside = Path("." if args.request == "-" else args.request).parent
-        return read_file(str(beside / item.file), settings.load().limits)
+    if path is not None:
+        return _image_in(path)
     kept = [i for i in book.find_items(item.sha256) if i.has_image] if book and item.sha256 else []
     if not kept or book is None:
         raise CounterproofError(
@@ -215,6 +239,24 @@ def _image(args: argparse.Namespace, item: RequestItem, book: Casebook | None) -
             'Name its file in the request (file = "…"), give a casebook that keeps it, or leave --image out.',
         )
     return book.image(kept[0].id)
+
+
+def _image_in(path: Path) -> bytes:
+    """The bytes of a file that begins as a picture does. Raises CounterproofError."""
+    from desktop import settings
+    from detectors.inputs import read_file
+    from detectors.intake.sniff import SNIFF_BYTES, sniff
+
+    name = words.visible(str(path))
+    try:
+        data = read_file(str(path), settings.load().limits)
+    except CounterproofError as e:
+        raise CounterproofError(e.code, f"{name}: {e.message}", e.remedy) from e
+    if sniff(data[:SNIFF_BYTES]) is None:
+        raise CounterproofError(
+            "no_image", f"{name} is not a picture, so nothing was built.", "Look at which file the request names."
+        )
+    return data
 
 
 def _png(width: int, height: int, rgb: bytes) -> bytes:

@@ -112,6 +112,9 @@ def _build_arguments(build: argparse.ArgumentParser) -> None:
     group = build.add_mutually_exclusive_group()
     group.add_argument("--packet-passphrase-file", metavar="FILE", help="encrypt with the passphrase in FILE")
     group.add_argument("--packet-passphrase-fd", type=int, metavar="N", help="the same, from file descriptor N")
+    build.add_argument(
+        "--no-sheet", action="store_true", help="leave out the two files for you, which are never encrypted"
+    )
     passphrase.arguments(build)
     build.add_argument("--incident", type=int, metavar="N", help="where the casebook records it, if it holds several")
     build.add_argument("--as", dest="actor", metavar="NAME", help="who is at work, for the casebook’s custody log")

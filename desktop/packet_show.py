@@ -127,7 +127,7 @@ def built_lines(
     args: argparse.Namespace, assessment: Assessment, packet: Packet, paths: Sequence[Path]
 ) -> Iterator[str]:
     """What was written, with which key, and what to do now."""
-    whole, digest, sheet, text = paths
+    whole, digest, *sheets = paths
     encrypted = whole.suffix == ".age"
     yield f"{'A draft' if args.draft else 'The packet'} is in {words.visible(args.output)}:"
     how = "encrypted" if encrypted else "not encrypted"
@@ -135,7 +135,8 @@ def built_lines(
     yield f"  {whole.name}: {what}. It is {how}."
     yield f"  {digest.name}: the fingerprint of the zip file, for whoever checks it."
     also = " They are not encrypted." if encrypted else ""
-    yield f"  {sheet.name} and {text.name}: for you alone. They say how to send it.{also}"
+    if sheets:
+        yield f"  {' and '.join(p.name for p in sheets)}: for you alone. They say how to send it.{also}"
     yield ""
     if packet.signer:
         yield "Signed with the key whose fingerprint is"
@@ -151,7 +152,8 @@ def built_lines(
     if args.draft:
         yield f"  Read it, and add what is missing: counterproof packet check {words.visible(args.request)}"
         return
-    yield f"  Read {sheet.name}. It says where to send it, and has each text to copy."
+    if sheets:
+        yield f"  Read {sheets[0].name}. It says where to send it, and has each text to copy."
     yield from (f"  {line}" for line in _way(assessment))
     letter = next(
         p

@@ -49,10 +49,30 @@ def test_a_scan_reaches_for_no_network(tmp_path: Path) -> None:
     _, calls = watched(scan, tmp_path)
     records = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert len(records) == sum(1 for _ in DEMO.iterdir())
-    # All were opened and looked at, but for the one that is cut short, by workers that were watched too.
-    assert sum(record["status"] == "scanned" for record in records) == len(records) - 1
+    # All were opened and looked at, by workers that were watched too, but for the one that is cut short and the text.
+    assert sum(record["status"] == "scanned" for record in records) == len(records) - 2
     assert any("detectors.intake.worker" in call for call in calls)
     assert reaches_out(calls) == []
+
+
+def test_a_packet_is_built_and_checked_without_a_network(tmp_path: Path) -> None:
+    """With a blurred picture, so that the worker is watched too."""
+    picture = DEMO / "01-plain-photo-cat.jpg"
+    lines = (DEMO / "request.toml").read_text("utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("sha256"))
+    (tmp_path / "request.toml").write_text(text.replace("[[item]]", f"[[item]]\nfile = {json.dumps(str(picture))}"))
+    packet = [sys.executable, "-m", "desktop", "packet"]
+    how = ["-o", str(tmp_path / "out"), "--key", str(tmp_path / "key.pem"), "--image", "blurred", "--yes"]
+    code, calls = watched([*packet, "build", str(tmp_path / "request.toml"), *how], tmp_path)
+    assert code == 0
+    assert any("detectors.intake.worker" in call for call in calls)
+    assert reaches_out(calls) == []
+    (made,) = (tmp_path / "out").glob("*.zip")
+    for rest in (["verify", str(made)], ["facts"], ["routes", str(tmp_path / "request.toml")]):
+        code, calls = watched([*packet, *rest], tmp_path)
+        assert code == 0
+        assert calls
+        assert reaches_out(calls) == []
 
 
 @pytest.mark.parametrize("fault", [OPENS_A_SOCKET, CONNECTS, IN_A_CHILD], ids=["socket", "connect", "child"])

@@ -168,5 +168,12 @@ def test_a_request_that_names_a_file_elsewhere_reads_it_only_for_an_image_that_w
     image = [*build, str(tmp_path / "two"), "--image", "full", "--yes"]
     asked = subprocess.run(image, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert asked.returncode == 1
+    assert "item 1: /etc/passwd" in asked.stderr
+    assert "is not a picture" in asked.stderr
+    assert not (tmp_path / "two").exists()
+    other = ROOT / "resources" / "demo" / "01-plain-photo-cat.jpg"
+    (tmp_path / "request.toml").write_text(request.replace("/etc/passwd", str(other)))
+    asked = subprocess.run(image, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert asked.returncode == 1
     assert "not the one that the request names" in asked.stderr
     assert not (tmp_path / "two").exists()

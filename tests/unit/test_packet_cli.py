@@ -228,6 +228,68 @@ class TestBuild:
         assert says in flat(capsys.readouterr().err)
         assert not out.exists()
 
+    def test_encrypted_what_stays_in_clear_is_said_first_and_can_be_left_out(
+        self, tmp_path: Path, capsys: Said
+    ) -> None:
+        import pyrage
+
+        to = str(pyrage.x25519.Identity.generate().to_public())
+        build = ["packet", "build", DEMO, "--unsigned", "--to", to, "-o"]
+        assert main([*build, str(tmp_path / "one")]) == 0
+        assert "Only the packet is encrypted." in flat(capsys.readouterr().err)
+        assert len(list((tmp_path / "one").glob("for-you-*"))) == 2
+        assert main([*build, str(tmp_path / "two"), "--no-sheet"]) == 0
+        said = capsys.readouterr()
+        assert said.err == ""
+        assert "for-you" not in said.out
+        assert "Open https://help.x.com/" in said.out.replace("\n    ", " ")
+        assert sorted(p.name.partition(".")[2] for p in (tmp_path / "two").iterdir()) == ["zip.age", "zip.sha256"]
+
+    def test_each_file_that_would_go_along_is_named_first(self, tmp_path: Path, capsys: Said) -> None:
+        """A request may come from somebody else, who names what is on her computer."""
+        work = tmp_path / "work"
+        work.mkdir()
+        picture = tmp_path / "hers\n  and more.jpg"
+        picture.write_bytes((ROOT / "resources" / "demo" / "01-plain-photo-cat.jpg").read_bytes())
+        (work / "innocent.jpg").symlink_to(picture)
+        asked = self.asking(work, ["innocent.jpg"])
+        build = ["packet", "build", asked, "-o", str(tmp_path / "out"), "--unsigned", "--image", "full"]
+        assert main(build) == 1
+        said = capsys.readouterr().err
+        assert f"  item 1: {tmp_path}/hers\\n  and more.jpg\n" in said
+        assert "the place, the time and the camera" in flat(said)
+        assert "Nothing was built" in said
+        assert main([*build, "--yes"]) == 0
+        assert f"item 1: {tmp_path}/hers" in capsys.readouterr().err
+
+    @pytest.mark.skipif(os.name == "nt", reason="devices and pipes with names are of Unix")
+    @pytest.mark.parametrize("image", ["full", "blurred"])
+    @pytest.mark.parametrize(
+        "file", ["/etc/passwd", "../secret.txt", "/dev/zero", "pipe", ".", "/nowhere", "loop", "large"]
+    )
+    def test_no_file_that_is_no_picture_goes_along(self, file: str, image: str, tmp_path: Path, capsys: Said) -> None:
+        work = tmp_path / "work"
+        work.mkdir()
+        (tmp_path / "secret.txt").write_text("secret")
+        os.mkfifo(work / "pipe")
+        (work / "loop").symlink_to("loop")
+        with (work / "large").open("wb") as large:
+            large.truncate(1 << 40)
+        asked = self.asking(work, [file])
+        build = ["packet", "build", asked, "-o", str(tmp_path / "out"), "--unsigned", "--image", image, "--yes"]
+        assert main(build) == 1
+        said = capsys.readouterr()
+        assert os.path.realpath(work / file) in said.err
+        assert len(flat(said.err)) > 300
+        assert not (tmp_path / "out").exists()
+
+    def asking(self, folder: Path, files: list[str]) -> str:
+        """A request in the folder with these as its pictures, which names no fingerprint of theirs."""
+        request = from_toml(Path(DEMO).read_text("utf-8"))
+        items = tuple(dataclasses.replace(request.items[0], id=n, sha256="", file=f) for n, f in enumerate(files, 1))
+        (folder / "r.json").write_text(to_json(dataclasses.replace(request, items=items)))
+        return str(folder / "r.json")
+
     def test_what_is_there_stays(self, tmp_path: Path, capsys: Said) -> None:
         build = ["packet", "build", DEMO, "-o", str(tmp_path), "--unsigned"]
         assert main(build) == 0
