@@ -198,7 +198,7 @@ class PacketForm(Kept):
         self.steps.setTabKeyNavigation(False)
         self.steps.setWordWrap(True)
         self.steps.setSpacing(1)
-        self.steps.setFixedWidth(218)
+        self.steps.setFixedWidth(self.fontMetrics().averageCharWidth() * 34)
         self.steps.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.steps.itemActivated.connect(self._step_wanted)
         self.steps.itemClicked.connect(self._step_wanted)

@@ -198,8 +198,10 @@ class WherePage(PageWidget):
         self.list.setTabKeyNavigation(False)
         self.list.setUniformItemSizes(True)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for place in self.places:
             entry = QListWidgetItem(place_line(place), self.list)
+            entry.setToolTip(entry.text())
             entry.setFlags(entry.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             entry.setCheckState(Qt.CheckState.Checked if _place(place) in chosen else Qt.CheckState.Unchecked)
         self.all = QPushButton(translate("packet", "Choose &all"), self)
