@@ -193,14 +193,17 @@ def _build(args: argparse.Namespace) -> int:
     from desktop.packets import complete
 
     request, facts = _request(args), _loaded(args)
-    if (asked := request.include.image) not in (args.image, "none"):
-        show.tell(f"The request asks for pictures; that is asked again here, with --image {asked}.")
-    request = replace(request, include=replace(request.include, image=args.image))
     if request.created_at is None:
         now = datetime.now(UTC).replace(microsecond=0)
         request = replace(request, created_at=now)
         show.tell(f"To make the same packet again later, add to the request: created_at = {now.isoformat()}")
-    return packet_build.build(args, complete.assess(request, facts), facts)
+    assessment, asked = complete.assess(request, facts), request.include.image
+    if asked != args.image and not assessment.refusals:  # what `check` refuses is refused here
+        if asked != "none":
+            show.tell(f"The request asks for pictures; that is asked again here, with --image {asked}.")
+        request = replace(request, include=replace(request.include, image=args.image))
+        assessment = complete.assess(request, facts)
+    return packet_build.build(args, assessment, facts)
 
 
 def _assessed(args: argparse.Namespace) -> Assessment:

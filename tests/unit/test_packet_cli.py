@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -244,6 +245,26 @@ class TestBuild:
         assert "for-you" not in said.out
         assert "Open https://help.x.com/" in said.out.replace("\n    ", " ")
         assert sorted(p.name.partition(".")[2] for p in (tmp_path / "two").iterdir()) == ["zip.age", "zip.sha256"]
+
+    def test_what_check_refuses_is_refused(self, tmp_path: Path, capsys: Said) -> None:
+        """A picture for a regulator, that the request asks for, and then the command."""
+        request = full_request(facts.load(), "us_tida", "us_ftc", country="US")
+        asking = dataclasses.replace(request, include=dataclasses.replace(request.include, image="full"))
+        out = tmp_path / "out"
+        for one, image, status in (
+            (request, "none", 0),
+            (asking, "none", 2),
+            (asking, "full", 2),
+            (request, "full", 2),
+        ):
+            (tmp_path / "r.json").write_text(to_json(one))
+            assert main(["packet", "check", str(tmp_path / "r.json")]) == (2 if one is asking else 0)
+            build = ["packet", "build", str(tmp_path / "r.json"), "-o", str(out), "--unsigned", "--image", image]
+            assert main([*build, "--draft"]) == status
+            said = flat(capsys.readouterr().out)
+            assert ("so none is put in" in said) == bool(status)
+            assert out.exists() == (status == 0)
+            shutil.rmtree(out, ignore_errors=True)
 
     def test_each_file_that_would_go_along_is_named_first(self, tmp_path: Path, capsys: Said) -> None:
         """A request may come from somebody else, who names what is on her computer."""
