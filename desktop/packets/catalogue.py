@@ -62,6 +62,16 @@ class Catalogue:
                 filled.append(value(given) if isinstance(given, str) else given)
         return filled
 
+    @property
+    def colon(self) -> str:
+        """What stands between a label and its value: in French with a space before it that does not break."""
+        return "\u00a0: " if self.code == "fr" else ": "
+
+    @property
+    def comma(self) -> str:
+        """What stands between two values."""
+        return "، " if self.direction == "rtl" else ", "
+
     def has(self, key: str) -> bool:
         """Whether there is such a sentence."""
         section, _, name = key.partition(".")
@@ -186,8 +196,9 @@ def _run(run: Mapping[str, Any], direction: str) -> Mapping[str, Any]:
     made = dict(run)
     made["v"] = _pieces(characters.visible(run["v"]))
     # What runs the other way, or has parts that do, is laid out by itself, so that it cannot reorder the sentence.
-    if direction == "rtl" or characters.mixed(run["v"]):
-        made["d"] = _direction(run["v"])
+    own = _direction(run["v"])
+    if own != direction or (direction == "ltr" and characters.mixed(run["v"])):
+        made["d"] = own
     return made
 
 
@@ -222,9 +233,12 @@ def _chunks(word: str) -> list[str]:
     return chunks
 
 
-def as_text(content: Any) -> str:
-    """Blocks as plain text: an empty line between them, two spaces before what belongs to a list."""
-    return "\n\n".join(filter(None, (_text(block) for block in content))) + "\n"
+def as_text(content: Any, colon: str = ": ") -> str:
+    """Blocks as plain text: an empty line between them, two spaces before what belongs to a list.
+
+    `colon` stands between a label and its value.
+    """
+    return "\n\n".join(filter(None, (_text(block, colon) for block in content))) + "\n"
 
 
 def runs_text(runs: Iterable[Run]) -> str:
@@ -232,7 +246,7 @@ def runs_text(runs: Iterable[Run]) -> str:
     return "".join(characters.plain(r if isinstance(r, str) else r["v"]) for r in runs)
 
 
-def _text(block: Mapping[str, Any]) -> str:
+def _text(block: Mapping[str, Any], colon: str) -> str:
     kind = block["k"]
     if kind == "h":
         line = {1: "=", 2: "-"}.get(block["l"], "")
@@ -243,21 +257,21 @@ def _text(block: Mapping[str, Any]) -> str:
     if kind in ("list", "steps", "ticks"):
         marks = [f"{n}." for n in range(1, len(block["items"]) + 1)] if kind == "steps" else []
         marks = marks or ["[ ]" if kind == "ticks" else "-"] * len(block["items"])
-        return "\n".join(f"{mark} {_inside(item)}" for mark, item in zip(marks, block["items"], strict=True))
+        return "\n".join(f"{mark} {_inside(item, colon)}" for mark, item in zip(marks, block["items"], strict=True))
     if kind == "pairs":
-        return "\n".join(f"{runs_text(label)}: {_inside(content)}" for label, content in block["items"])
+        return "\n".join(f"{runs_text(label)}{colon}{_inside(content, colon)}" for label, content in block["items"])
     if kind == "table":
         head = [runs_text(cell) for cell in block["head"]]
-        rows = ([_inside(cell) for cell in row] for row in block["rows"])
-        return "\n".join("; ".join(f"{h}: {c}" for h, c in zip(head, row, strict=True) if c) for row in rows)
+        rows = ([_inside(cell, colon) for cell in row] for row in block["rows"])
+        return "\n".join("; ".join(f"{h}{colon}{c}" for h, c in zip(head, row, strict=True) if c) for row in rows)
     if kind == "copy":
         return "\n".join(runs_text(line["r"]) for line in block["lines"])
-    if kind == "frame":
-        return as_text(block["blocks"]).strip()
+    if kind in ("frame", "foot"):
+        return as_text(block["blocks"], colon).strip()
     if kind == "sign":
-        return f"{runs_text(block['r'])}: ____________________"
+        return f"{runs_text(block['r'])}{colon}____________________"
     return ""
 
 
-def _inside(blocks: Iterable[Mapping[str, Any]]) -> str:
-    return "\n  ".join(filter(None, (_text(b).replace("\n", "\n  ") for b in blocks)))
+def _inside(blocks: Iterable[Mapping[str, Any]], colon: str) -> str:
+    return "\n  ".join(filter(None, (_text(b, colon).replace("\n", "\n  ") for b in blocks)))

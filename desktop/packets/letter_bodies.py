@@ -25,6 +25,7 @@ from desktop.packets.catalogue import (
     table,
     value,
 )
+from desktop.packets.countries import country_name
 from desktop.safety.helplines import Confidence
 
 if TYPE_CHECKING:
@@ -176,27 +177,24 @@ def _top(kind: str, letter: Letter) -> list[Block]:
         blocks.append(paragraph(words.say(f"{kind}.opening_depicted")))
     else:
         blocks.append(paragraph(words.say(f"{kind}.opening_other", depicted=letter.given(request.depicted.name))))
-    if letter.law and kind == "notice":
-        blocks.append(paragraph(words.say("notice.under_law", **law_parts(letter))))
-    elif letter.law:
-        label = words.text("common.law" if kind == "complaint" else "report.offence")
-        blocks.append(paragraph([label, ": ", *_law(letter)]))
+    if letter.law:
+        label = words.text({"notice": "notice.under_law", "complaint": "common.law", "report": "report.offence"}[kind])
+        blocks.append(paragraph([label, words.colon, *law_line(letter)]))
     elif kind == "notice":
         blocks.append(paragraph(words.say("notice.under_channel", channel=value(channel.name, language="en"))))
     return blocks
 
 
-def law_parts(letter: Letter) -> dict[str, Run]:
+def law_line(letter: Letter) -> Runs:
     """Name, gloss in the letter's language, and citation of the law. A law without a gloss gets what its name means."""
-    law = letter.law
+    law, words = letter.law, letter.words
     assert law is not None  # noqa: S101 - only asked where there is one
-    own = law.gloss.get(letter.words.code, "")
+    own = law.gloss.get(words.code, "")
     gloss = value(own) if own else value(law.gloss.get("en", law.citation), language="en")
-    return {"law": value(law.name), "gloss": gloss, "citation": value(law.citation)}
-
-
-def _law(letter: Letter) -> Runs:
-    return letter.words.say("brief.law", **law_parts(letter))
+    # Some laws are cited by their name and no more.
+    if law.citation.startswith(law.name):
+        return words.say("brief.law_short", law=value(law.citation), gloss=gloss)
+    return words.say("brief.law", law=value(law.name), gloss=gloss, citation=value(law.citation))
 
 
 def _earlier(letter: Letter) -> list[Block]:
@@ -204,7 +202,7 @@ def _earlier(letter: Letter) -> list[Block]:
     law = letter.facts.laws.get(earlier.law)
     items: list[tuple[Runs, Runs | list[Block]]] = [
         (words.say("common.to"), [_platform_name(letter, earlier.platform)]),
-        *([(words.say("common.law"), [value(f"{law.name}, {law.citation}")])] if law else ()),
+        *([(words.say("common.law"), [value(law.name), words.comma, value(law.citation)])] if law else ()),
         (words.say("complaint.sent"), [letter.given(utc(earlier.sent_at))]),
         *([(words.say("complaint.due"), [value(utc(earlier.due_at))])] if earlier.due_at else ()),
         (words.say("complaint.answer"), own_words(earlier.answer) or words.say("complaint.no_answer")),
@@ -230,7 +228,8 @@ def _who(letter: Letter) -> list[Block]:
         office = [paragraph([value(depicted.office)]), paragraph(words.say("notice.office_note"))]
         items.append((words.say("notice.office"), office))
     if depicted.country and "country" in letter.asked_for:
-        items.append((words.say("element.country"), [value(depicted.country), *letter.cite("country")]))
+        country = country_name(depicted.country, words.code)
+        items.append((words.say("element.country"), [value(country), *letter.cite("country")]))
     blocks = [heading(words.say("notice.who_depicted")), pairs(items)] if any(_filled(depicted)) else []
     # Nobody is called by a role that was not chosen.
     role: Runs = words.say(f"role.{sends.role}") if sends.role else words.say("common.none_given")
@@ -241,10 +240,7 @@ def _who(letter: Letter) -> list[Block]:
     if sends.organisation:
         who[-1] = (who[-1][0], [paragraph([letter.given(sends.name)]), paragraph([value(sends.organisation)])])
     if sends.role in ("agent", "guardian", "owner") and sends.authority != "none":
-        given = [value(sends.authority_note)] if sends.authority_note else words.say("common.yes")
-        if sends.authority_date:
-            given = [*given, ", ", value(sends.authority_date.isoformat())]
-        who.append((words.say("element.authority_proof"), [*given, *letter.cite("authority_proof")]))
+        who.append((words.say("element.authority_proof"), [*authority_of(letter), *letter.cite("authority_proof")]))
     contacts = [
         paragraph([value(line.strip())])
         for line in (sends.email, sends.phone, *sends.address.split("\n"))
@@ -257,6 +253,18 @@ def _who(letter: Letter) -> list[Block]:
         contacts[-1] = paragraph([*contacts[-1]["r"], *cite])
     who.append((words.say("element.contact"), contacts or words.say("common.none_given")))
     return [*blocks, heading(words.say("notice.who_sends")), pairs(who)]
+
+
+def authority_of(letter: Letter) -> Runs:
+    """By what authority the sender acts: its kind, what was said of it, and its date."""
+    words, sends = letter.words, letter.request.sender
+    if sends.authority == "none":
+        return []
+    parts = filter(None, (sends.authority_note, sends.authority_date.isoformat() if sends.authority_date else ""))
+    return [
+        *words.say(f"by_authority.{sends.authority}"),
+        *(run for part in parts for run in (words.comma, value(part))),
+    ]
 
 
 def _filled(record: Any) -> list[str]:
@@ -375,18 +383,25 @@ def _asked(kind: str, letter: Letter) -> list[Block]:
 
 def _limits(letter: Letter) -> list[Block]:
     """Until when an answer is due. What nobody has verified is not held against the recipient."""
-    words, law, channel = letter.words, letter.law, letter.assessment.channel
-    blocks = []
-    binding = law and letter.assessment.platform.kind in law.binds and law.in_force(moment(letter.request).date())
-    if law and binding and law.deadline and law.deadline.confidence is not Confidence.UNVERIFIED:
-        said, hours = value(law.deadline.words, language="en"), law.deadline.hours
-        if hours:
-            blocks.append(paragraph(words.say("notice.deadline_hours", words=said, hours=value(str(hours)))))
-        else:
-            blocks.append(paragraph(words.say("notice.deadline_words", words=said)))
+    law, channel = letter.law, letter.assessment.channel
+    if law and law.deadline and law.deadline.confidence is not Confidence.UNVERIFIED and (said := law_limit(letter)):
+        return [paragraph(said)]
     if channel.deadline_hours and channel.confidence is not Confidence.UNVERIFIED:
-        blocks.append(paragraph(words.say("notice.deadline_own", hours=value(str(channel.deadline_hours)))))
-    return blocks
+        return [paragraph(letter.words.say("notice.deadline_own", hours=value(str(channel.deadline_hours))))]
+    return []
+
+
+def law_limit(letter: Letter) -> Runs:
+    """The time that the law sets to the recipient; empty where it sets none, or binds others."""
+    law = letter.law
+    if law is None or law.deadline is None or letter.assessment.platform.kind not in law.binds:
+        return []
+    if not law.in_force(moment(letter.request).date()):
+        return []
+    for unit in ("hours", "days", "months"):
+        if number := getattr(law.deadline, unit):
+            return letter.words.say(f"notice.deadline_{unit}", **{unit: value(str(number))})
+    return []
 
 
 def _asks(kind: str, letter: Letter) -> list[str]:
@@ -449,22 +464,22 @@ def _enclosed(letter: Letter) -> list[Block]:
 
 def _foot(letter: Letter) -> list[Block]:
     words, law = letter.words, letter.law
-    blocks: list[Block] = [{"k": "gap", "mm": 3}]
+    lines: list[Runs] = []
     if law:
         date = value(law.verified_on.isoformat() if law.verified_on else "")
         slots: dict[str, Run] = {} if law.confidence is Confidence.UNVERIFIED else {"date": date}
         if law.confidence is Confidence.VERIFIED:
             slots["source"] = value(law.source, language="en")
-        blocks.append(note(words.say(f"notice.foot_{law.confidence}", **slots)))
+        lines.append(words.say(f"notice.foot_{law.confidence}", **slots))
     if letter.signer:
-        blocks.append(note([words.text("common.signer"), ": ", value(letter.signer, fixed=True)]))
-    blocks.append(note(words.say("common.made_with")))
-    return [*blocks, *translated(letter)]
+        lines.append(signed_with(letter))
+    lines.append(words.say("common.made_with"))
+    return [{"k": "foot", "blocks": [paragraph(line) for line in lines]}]
 
 
-def translated(letter: Letter) -> list[Block]:
-    """That nobody has checked the sentences of this language, where that is so."""
-    return [] if letter.words.reviewed else [note(letter.words.say("notice.translation"))]
+def signed_with(letter: Letter) -> Runs:
+    """The fingerprint of the key that signs the packet."""
+    return [letter.words.text("common.signer"), letter.words.colon, value(letter.signer, fixed=True)]
 
 
 # --- A page for those who decide.
@@ -490,11 +505,11 @@ def brief(letter: Letter) -> list[Block]:
         blocks.append(paragraph(words.say("brief.case_made")))
     blocks.append(heading(words.say("brief.law_head")))
     if letter.law:
-        blocks.append(paragraph(_law(letter)))
+        blocks.append(paragraph(law_line(letter)))
     blocks.append(paragraph(words.say("brief.proof")))
     for part in ("ask", "check"):
         blocks += [heading(words.say(f"brief.{part}_head")), paragraph(words.say(f"brief.{part}"))]
-    return [*blocks, *translated(letter)]
+    return blocks
 
 
 def _service(letter: Letter, sighting: RequestSighting) -> str:
@@ -525,8 +540,6 @@ def authority(letter: Letter) -> list[Block]:
         {"k": "sign", "r": words.say("authority.place_date")},
         {"k": "sign", "r": words.say("authority.sign_depicted")},
         {"k": "sign", "r": words.say("authority.sign_agent")},
-        {"k": "gap", "mm": 4},
-        *translated(letter),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop import words as shown
 from desktop.packets.catalogue import Block, Run, Runs, bullets, heading, note, pairs, paragraph, table, value
-from desktop.packets.letter_bodies import MOST_PRINTED, Letter, translated, utc
+from desktop.packets.letter_bodies import MOST_PRINTED, Letter, signed_with, utc
 from detectors import __version__
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def analysis(letter: Letter, models: Iterable[ModelEntry]) -> list[Block]:
         paragraph(words.say("analysis.methods_says")),
     ]
     if letter.signer:
-        blocks.append(note([words.text("common.signer"), ": ", value(letter.signer, fixed=True)]))
-    return [*blocks, *translated(letter)]
+        blocks.append(note(signed_with(letter)))
+    return blocks
 
 
 def _item(letter: Letter, number: int, item: RequestItem, found: ItemFindings) -> list[Block]:
@@ -123,7 +123,6 @@ def custody(letter: Letter, log: Custody) -> list[Block]:
         heading(words.say("custody.head")),
         paragraph([value(log.head, fixed=True)]),
         paragraph(words.say("custody.head_says")),
-        *translated(letter),
     ]
 
 

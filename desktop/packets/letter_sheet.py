@@ -22,6 +22,7 @@ from desktop.packets.catalogue import (
     runs_text,
     value,
 )
+from desktop.packets.countries import country_name
 from desktop.packets.facts import CHECK
 from desktop.packets.letter_bodies import Letter
 from desktop.safety import helplines
@@ -31,6 +32,19 @@ if TYPE_CHECKING:
     from desktop.packets.complete import Risk
 
 _HELPLINES = 4
+# Risks that are good to know; the others are what a way costs the sender.
+_KNOWN = (
+    "warning",
+    "not_obviously_covered",
+    "more_than_needed",
+    "with_lawyer",
+    "other_country",
+    "hashes_left_out",
+)
+# Under which other name a field asks for an element, and which elements the statements hold by themselves.
+_FIELD_OF = {"sender_name": "contact_name", "recipient": "host_provider"}
+_CONTACTS = {"contact_email", "contact_phone", "contact_address"}
+_IN_STATEMENTS = (*bodies.STATEMENTS, "role", "identity_disclosure_choice")
 _OF_SENDER = {
     "contact_name": "name",
     "contact_email": "email",
@@ -44,20 +58,22 @@ def body(letter: Letter, whole: bool) -> list[Block]:
 
     Unless `whole`, very many addresses are not printed to the end: they are in the text file beside it.
     """
-    words = letter.words
+    words, assessment = letter.words, letter.assessment
+    costs = {r.says: _risk(r) for r in assessment.risks if r.kind not in _KNOWN}
+    known = {r.says: _risk(r) for r in assessment.risks if r.kind in _KNOWN and r.says not in costs}
     return [
         {"k": "frame", "blocks": [paragraph([{"v": words.text("sheet.private"), "b": True}])]},
         paragraph(words.say("sheet.calm")),
         *_way(letter),
-        *_listed(letter, "costs", map(_risk, letter.assessment.risks), "costs_none"),
+        *_listed(letter, "missing", [f"{c.says} {c.remedy}" for c in assessment.missing]),
+        *_listed(letter, "weak", [f"{c.says} {c.remedy}" for c in assessment.weak]),
         *_checks(letter),
-        *_listed(letter, "missing", [f"{c.says} {c.remedy}" for c in letter.assessment.missing], "missing_none"),
-        *_listed(letter, "weak", [f"{c.says} {c.remedy}" for c in letter.assessment.weak]),
+        *_listed(letter, "costs", costs.values(), "costs_none"),
+        *_listed(letter, "known", known.values()),
         *_reports(letter),
         *_fields(letter, whole),
         *_after(letter),
         *_help(letter),
-        *bodies.translated(letter),
     ]
 
 
@@ -94,7 +110,7 @@ def _way(letter: Letter) -> list[Block]:
         (words.say("common.through"), [_english(channel.name)]),
     ]
     if letter.law:
-        items.append((words.say("common.law"), words.say("brief.law", **bodies.law_parts(letter))))
+        items.append((words.say("common.law"), bodies.law_line(letter)))
     found = [heading(words.say("sheet.way")), pairs(items, 34)]
     if address := _address(letter):
         say = "sheet.email_to" if "@" in address and "/" not in address else "sheet.open_address"
@@ -112,8 +128,10 @@ def _address(letter: Letter) -> str:
 
 def _checks(letter: Letter) -> list[Block]:
     words = letter.words
-    doubts = list(dict.fromkeys(letter.assessment.doubts))
-    shown = bullets([_sentence(d) for d in doubts], "ticks") if doubts else paragraph(words.say("sheet.check_none"))
+    items = [_sentence(d) for d in dict.fromkeys(letter.assessment.doubts)]
+    if not words.reviewed:
+        items.append([paragraph(words.say("sheet.translation"))])
+    shown = bullets(items, "ticks") if items else paragraph(words.say("sheet.check_none"))
     return [heading(words.say("sheet.check")), shown]
 
 
@@ -177,9 +195,10 @@ def field_text(letter: Letter, what: str) -> str:
     sender, depicted = request.sender, request.depicted
     if what in _OF_SENDER:
         return str(getattr(sender, _OF_SENDER[what]))
-    if what in ("statement", "letter"):
-        stated = "\n".join(runs_text(runs) for _, runs in bodies.made_statements(letter))
-        return stated if what == "statement" else letters.letter_text(letter).strip()
+    if what == "statement":
+        return _statement(letter)
+    if what == "letter":
+        return letters.letter_text(letter).strip()
     texts = {
         "none": "",
         "platform_name": _asked_before(letter) or letter.assessment.platform.name,
@@ -195,8 +214,8 @@ def field_text(letter: Letter, what: str) -> str:
         "contact": "\n".join(filter(None, (sender.email, sender.phone, sender.address))),
         "legal_name": depicted.legal_name,
         "identity_disclosure_choice": _choice(letter),
-        "authority_proof": sender.authority_note,
-        "country": depicted.country,
+        "authority_proof": runs_text(bodies.authority_of(letter)),
+        "country": country_name(depicted.country, words.code),
         "username": "\n".join(dict.fromkeys(s.handle for s in request.sightings if s.handle)),
         "prior_request": request.texts.prior_request or _earlier(letter),
     }
@@ -208,6 +227,21 @@ def field_text(letter: Letter, what: str) -> str:
     return "" if what in bodies.STATEMENTS else bodies.element_text(request, what)
 
 
+def _statement(letter: Letter) -> str:
+    """What the sender states, and what else is asked for and has no field of its own: the form then lacks nothing."""
+    stated = [runs_text(runs) for _, runs in bodies.made_statements(letter)]
+    has = {_FIELD_OF.get(field.value, field.value) for field in letter.assessment.channel.fields}
+    if has & _CONTACTS:
+        has |= {"contact"}
+    asked = dict.fromkeys(check.element for check in letter.assessment.checks if check.needed_by)
+    for element in asked:
+        elsewhere = element in has or element in _IN_STATEMENTS or "letter" in has
+        if not elsewhere and (text := field_text(letter, element)):
+            label = letter.words.text(f"element.{element}")
+            stated.append(f"{label}{letter.words.colon}{text}")
+    return "\n".join(stated)
+
+
 def _asked_before(letter: Letter) -> str:
     """The platform that a complaint is about."""
     platform = letter.facts.platforms.get(letter.request.earlier.platform)
@@ -216,7 +250,8 @@ def _asked_before(letter: Letter) -> str:
 
 def _earlier(letter: Letter) -> str:
     earlier = letter.request.earlier
-    return ", ".join(filter(None, (_asked_before(letter), bodies.utc(earlier.sent_at), earlier.reference)))
+    parts = (_asked_before(letter), bodies.utc(earlier.sent_at), earlier.reference)
+    return letter.words.comma.join(filter(None, parts))
 
 
 def _choice(letter: Letter) -> str:
@@ -225,16 +260,22 @@ def _choice(letter: Letter) -> str:
 
 
 def _after(letter: Letter) -> list[Block]:
-    words, law, channel = letter.words, letter.law, letter.assessment.channel
-    limit = law.deadline.words if law and law.deadline else ""
-    limit = limit or (f"within {channel.deadline_hours} hours" if channel.deadline_hours else "")
-    due = words.say("sheet.after_due", words=_english(limit)) if limit else words.say("sheet.after_none")
+    words, law, hours = letter.words, letter.law, letter.assessment.channel.deadline_hours
+    due = bodies.law_limit(letter)
+    if not due and hours:
+        due = words.say("sheet.after_own", hours=value(str(hours)))
+    due = [*due, " ", *words.say("sheet.after_from")] if due else words.say("sheet.after_none")
     found = [heading(words.say("sheet.after")), paragraph(due), paragraph(words.say("sheet.after_keep"))]
-    steps = []
+    # One line for each of those who can be asked next, with all that is said of them.
+    steps: dict[str, list[str]] = {}
     for step in law.next if law else ():
-        platform = letter.facts.platforms.get(step.platform)
-        steps.append(_sentence(f"{platform.name}: {step.says}" if platform else step.says))
-    return [*found, paragraph(words.say("sheet.after_next")), bullets(steps)] if steps else found
+        said = steps.setdefault(step.platform, [])
+        said += [step.says] if step.says not in said else []
+    lines = []
+    for id, said in steps.items():
+        platform = letter.facts.platforms.get(id)
+        lines.append(_sentence(f"{platform.name}: {' '.join(said)}" if platform else " ".join(said)))
+    return [*found, paragraph(words.say("sheet.after_next")), bullets(lines)] if lines else found
 
 
 def _help(letter: Letter) -> list[Block]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # PDF/A-2a (ISO 19005-2) keeps, and PDF/UA-1 (ISO 14289-1) can be read aloud.
 STANDARDS = ("a-2a", "ua-1")
+# A letter of so many addresses is set so that it fits its pages; a longer one takes what it takes.
+FEW = 12
 # Typst's compiler keeps what it has set before; two threads at once would only wait for each other.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -117,7 +119,7 @@ def sheet(assessment: Assessment, facts: Facts) -> tuple[Document, str]:
 
     letter = bodies.Letter(catalogue(assessment.request.language), assessment, facts, draft=False)
     heading: Block = {"k": "h", "l": 1, "r": bodies.title("sheet", letter)}
-    text = as_text([heading, *letter_sheet.body(letter, whole=True)])
+    text = as_text([heading, *letter_sheet.body(letter, whole=True)], letter.words.colon)
     return _document("sheet", letter, letter_sheet.body(letter, whole=False)), text
 
 
@@ -130,7 +132,8 @@ def notice_text(assessment: Assessment, facts: Facts) -> str:
 def letter_text(letter: bodies.Letter) -> str:
     """As `notice_text`, of a letter."""
     kind = bodies.letter_kind(letter.assessment)
-    return as_text([{"k": "h", "l": 1, "r": bodies.title(kind, letter)}, *bodies.main(kind, letter)])
+    heading: Block = {"k": "h", "l": 1, "r": bodies.title(kind, letter)}
+    return as_text([heading, *bodies.main(kind, letter)], letter.words.colon)
 
 
 def _kinds(assessment: Assessment, custody: Custody | None) -> tuple[str, ...]:
@@ -175,6 +178,8 @@ def _document(kind: str, letter: bodies.Letter, blocks: list[Block]) -> Document
     }
     if mark:
         data["draft"] = mark
+    if len(letter.request.sightings) <= FEW:
+        data["fit"] = True
     if kind in ("notice", "complaint", "report"):
         data["to"], data["from"] = bodies.recipient(letter), bodies.sender(letter)
     template = {"brief": "brief", "analysis": "record", "custody": "record", "sheet": "record"}.get(kind, "letter")

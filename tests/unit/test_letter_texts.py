@@ -17,19 +17,17 @@ RIGHT_TO_LEFT = frozenset({"ar"})
 LONGEST_GLOSS = 90  # characters: a gloss stands in brackets after a law's name, in the first line of a letter
 
 # What is rightly the same as in English: technical names everywhere, words that two languages share.
-SAME_EVERYWHERE = frozenset({"analysis.sha256", "brief.law"})
+SAME_EVERYWHERE = frozenset({"analysis.sha256", "brief.law", "brief.law_short"})
 SAME_IN = {
     "fr": frozenset(
         {
             "common.date",
-            "common.items",
             "common.item",
             "element.signature",
             "notice.column_image",
             "notice.sign_by_hand",
         }
     ),
-    "es": frozenset({"common.no"}),
 }
 
 # A space that may not break, and the joiners that Arabic and Hindi spelling needs, are wanted; nothing else unseen is.
