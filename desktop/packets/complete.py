@@ -24,6 +24,7 @@ from desktop.packets.facts import (
     NeededElement,
     Platform,
     countries_of,
+    country_name,
 )
 from desktop.packets.request import (
     Depicted,
@@ -37,7 +38,8 @@ from desktop.packets.request import (
     Statements,
     Texts,
 )
-from desktop.safety.helplines import Confidence
+from desktop.safety import helplines
+from desktop.safety.helplines import Confidence, Helpline
 
 # Those that answer for what others put there; the rest are authorities, programmes and helpers.
 SERVICES = (*HOLD_POSTS, "search", "host", "cdn", "registrar")
@@ -65,8 +67,8 @@ _TABLES: Mapping[str, Any] = {
     "sighting": RequestSighting(),
 }
 _WHO = {
-    "depicted": "the person in the picture herself",
-    "agent": "somebody who acts for her",
+    "depicted": "the person in the picture",
+    "agent": "somebody who acts for that person",
     "guardian": "a parent or guardian",
     "owner": "the owner of the photo or video",
 }
@@ -169,14 +171,14 @@ def assess(request: Request, facts: Facts) -> Assessment:
     chosen = facts.law(request.law) if request.law else None
     channel = _channel(request, platform, chosen)
     law = chosen or _law_of(channel, facts, request)
-    refusals = gate(request)
+    refusals = gate(request, facts.helplines.values())
     if refusals:
         return Assessment(request, law, platform, channel, (), (), refusals, ())
     refusals = tuple(_refused(request, law, platform, channel))
     needed = _needed(request, law, platform, channel)
     rules = _Rules(request, facts, law, platform, channel)
     checks = tuple(check for need in needed.values() for check in rules.checks(need))
-    doubts = (*(law.doubts() if law else ()), *platform.doubts(), *channel.doubts(), *_unknown_country(request, law))
+    doubts = (*_doubts(request, law, platform, channel), *_unknown_country(request, law))
     risks = tuple(_risks(request, law, platform, channel, needed.keys()))
     return Assessment(request, law, platform, channel, checks, risks, refusals, tuple(dict.fromkeys(doubts)))
 
@@ -193,8 +195,12 @@ def without(request: Request, element: str) -> Request:
     )
 
 
-def gate(request: Request) -> tuple[Refusal, ...]:
-    """What is asked before anything else. While one of these stands, nothing more is said."""
+def gate(request: Request, given: Iterable[Helpline] = ()) -> tuple[Refusal, ...]:
+    """What is asked before anything else. While one of these stands, nothing more is said.
+
+    Where somebody may be under 18 it names those of the `given` helplines that are for that; where none is given, of
+    those that came with the program.
+    """
     asked = request.gate
     if not asked.age:
         return (
@@ -205,7 +211,7 @@ def gate(request: Request) -> tuple[Refusal, ...]:
             ),
         )
     if asked.age != "adults":
-        return (_maybe_minor(request),)
+        return (_maybe_minor(request, given),)
     if asked.intimate is None or asked.satire is None or asked.news is None:
         return (
             Refusal(
@@ -221,7 +227,7 @@ def gate(request: Request) -> tuple[Refusal, ...]:
     )
     remedy = (
         "The platform’s ordinary way to report may help, and so may a lawyer. If it does show somebody as if naked or "
-        "in a sexual act without her consent, change the answer."
+        "in a sexual act who never agreed to it, change the answer."
     )
     return tuple(Refusal("not_for_this", says, remedy) for applies, says in reasons if applies)
 
@@ -308,11 +314,10 @@ def _may(role: str, who: Iterable[str]) -> bool:
 # --- What is refused.
 
 
-def _maybe_minor(request: Request) -> Refusal:
-    from desktop.safety import helplines
-
+def _maybe_minor(request: Request, given: Iterable[Helpline]) -> Refusal:
     country = request.depicted.country or request.sender.country
-    turn_to = "; ".join(h.lines()[0] for h in helplines.for_country(country, minors=True)[:5])
+    known = helplines.suited(tuple(given) or helplines.load(), country, minors=True)
+    turn_to = "; ".join(h.lines()[0] for h in known[:5])
     return Refusal(
         "maybe_minor",
         "Thank you for saying so. You have done nothing wrong. No request is prepared here, because somebody in the "
@@ -337,8 +342,7 @@ def _refused(request: Request, law: Law | None, platform: Platform, channel: Cha
     if not _holds_in(country, channel.countries) and not request.texts.jurisdiction_link.strip():
         yield Refusal(
             "not_for_country",
-            f"{channel.name} of {platform.name} is for people in {_listed(channel.countries)}, and she lives in "
-            f"{country}.",
+            f"{channel.name} of {platform.name} is for people in {_listed(channel.countries)}, and {_lives(request)}.",
             "Choose another way. If something else ties this to that country, say what.",
         )
     if channel.purpose == _FOR_CHILDREN:
@@ -357,18 +361,19 @@ def _law_refused(request: Request, law: Law, platform: Platform) -> Iterable[Ref
     if law.status == "not_confirmed":
         yield Refusal(
             "law_not_confirmed",
-            f"It is not confirmed that {law.name} is in force.",
+            f"It is not confirmed that {law.called} is in force.",
             "Choose another law, or none. A lawyer there can tell you whether it is in force by now.",
         )
     elif not law.in_force(day_of(request)):
         since = f" It is from {_day(law.in_force_since)} on." if law.in_force_since else ""
-        yield Refusal("law_not_in_force", f"{law.name} is not in force yet.{since}", "Choose another law, or none.")
+        yield Refusal("law_not_in_force", f"{law.called} is not in force yet.{since}", "Choose another law, or none.")
     linked = request.texts.jurisdiction_link.strip()
     if law.link == "person_in_country" and not _holds_in(country, law.countries) and not linked:
         yield Refusal(
             "law_not_of_country",
-            f"{law.name} is for people in {_listed(law.countries)}, and she lives in {country}.",
-            "Choose a law of her country, or none. If something else ties this to that country, say what.",
+            f"{law.called} is for people in {_listed(law.countries)}, and {_lives(request)}.",
+            f"Choose a law of {country_name(country)}, or none. If something else ties this to the other country, say "
+            "what.",
         )
     if not can_be_sent(law, platform):
         to = {
@@ -379,7 +384,7 @@ def _law_refused(request: Request, law: Law, platform: Platform) -> Iterable[Ref
         }.get(law.addressed_to, "is for platforms and other services")
         yield Refusal(
             "wrong_addressee",
-            f"{law.name} {to}, not to {platform.name}.",
+            f"{law.called} {to}, not to {platform.name}.",
             "Choose whom it goes to. To a platform you can name this law in the reason: it is why the post is illegal.",
         )
 
@@ -399,9 +404,35 @@ def _image_refused(request: Request, law: Law | None, platform: Platform) -> Ite
         yield Refusal("image_not_here", why, "Choose that no picture is put in. The addresses are enough.")
 
 
+# --- What to check before sending.
+
+
+def _doubts(request: Request, law: Law | None, platform: Platform, channel: Channel) -> Iterable[str]:
+    """The doubts about what this request uses. The others are in `counterproof packet facts`."""
+    if law is not None:
+        real = bool(request.items) and all(item.made == "real" for item in request.items)
+        asked = [e.id for e in _asked(request, law.elements)]
+        yield from law.doubts(asked, ("synthetic",) if real else ())
+    of_platform = {
+        "stopncii": platform.kind != "hash_programme",
+        "take_it_down": platform.kind != "hash_programme",
+        "hosts": platform.kind not in HOLD_POSTS,
+        "laws": law is None,
+    }
+    yield from platform.doubts([part for part, unused in of_platform.items() if unused])
+    of_channel = {
+        "batch": len(request.sightings) < 2,
+        "account": channel.account == "unknown",
+        "laws": law is None or law.id not in channel.laws,
+        "deadline_hours": law is not None and law.deadline is not None,
+    }
+    asked = [e.id for e in _asked(request, channel.elements)]
+    yield from channel.doubts(asked, [part for part, unused in of_channel.items() if unused])
+
+
 def _unknown_country(request: Request, law: Law | None) -> Iterable[str]:
     if law and law.link == "person_in_country" and not request.depicted.country:
-        yield f"This law is for people in {_listed(law.countries)}. Say in which country she lives."
+        yield f"{law.called} is for people in {_listed(law.countries)}. Say in which country {_who_lives(request)}."
 
 
 # --- What it risks.
@@ -422,18 +453,21 @@ def _risks(
     if law is not None:
         kinds = law.addressed_to in ("platform", "controller") and law.binds and platform.kind not in law.binds
         if kinds and law.id not in platform.laws:
-            says = f"{platform.name} is not obviously covered by {law.name}. It may still act, on its own rules."
+            says = f"{platform.name} is not obviously covered by {law.called}. It may still act, on its own rules."
             yield Risk("not_obviously_covered", says, law.confidence, by_law)
         if law.offer == "with_lawyer":
             says = "Use this only with a lawyer who knows the law there: it can be turned against the one who reports."
             yield Risk("with_lawyer", says, law.confidence, by_law)
         if law.link in ("person_in_country", "any_party") and not _holds_in(request.depicted.country, law.countries):
-            says = f"She does not live in {_listed(law.countries)}. It counts only if something else ties it to there."
+            says = f"{law.called} is for {_listed(law.countries)}, and {_lives(request)}. "
+            says += "It counts only if something else ties this to there."
             yield Risk("other_country", says, law.confidence, by_law)
-        for warning in law.warnings:
-            yield Risk("warning", warning, law.confidence, by_law)
-    for warning in platform.warnings:
-        yield Risk("warning", warning, platform.confidence, by_platform)
+    warned: dict[str, Risk] = {}
+    facts: list[tuple[Law | Platform, str]] = [*([(law, by_law)] if law else []), (platform, by_platform)]
+    for fact, source in facts:
+        for warning in fact.warnings_to(request.acts_for_her):
+            warned.setdefault(warning, Risk("warning", warning, fact.confidence, source))
+    yield from warned.values()
     for element in ("contact_address", "contact_phone") if platform.kind in SERVICES else ():
         only_way = "contact" in needed and not request.sender.email.strip()
         if element not in needed and not only_way and _PRESENT[element](request):
@@ -469,11 +503,8 @@ def _needed(request: Request, law: Law | None, platform: Platform, channel: Chan
         found[need.element] = found[need.element].and_also(need) if need.element in found else need
 
     def from_facts(elements: Iterable[NeededElement], by: str) -> None:
-        for e in elements:
-            # To speak for oneself needs no authority.
-            for_agents = e.need == "agent" or e.id == "authority_proof"
-            if request.acts_for_her or not for_agents:
-                add(_Need(e.id, e.need, (by,), e.says, e.cite, e.confidence))
+        for e in _asked(request, elements):
+            add(_Need(e.id, e.need, (by,), e.says, e.cite, e.confidence))
 
     add(_Need("role", "always"))
     if not request.platform or (not channel.address and channel.kind != "in_app"):
@@ -485,6 +516,11 @@ def _needed(request: Request, law: Law | None, platform: Platform, channel: Chan
     if request.acts_for_her:
         add(_Need("authority_proof", "sensible"))
     return _one_contact(found)
+
+
+def _asked(request: Request, elements: Iterable[NeededElement]) -> Iterable[NeededElement]:
+    """Those that are asked of this sender: to speak for oneself needs no authority."""
+    return (e for e in elements if request.acts_for_her or not (e.need == "agent" or e.id == "authority_proof"))
 
 
 def _one_contact(found: dict[str, _Need]) -> dict[str, _Need]:
@@ -558,16 +594,19 @@ class _Rules:
         if not _PRESENT[element.id](self.request):
             # An agent whom nobody asks for it can do without, and may be turned down.
             spared = element.id == "authority_proof" and need.need == "sensible"
-            return (check(State.WEAK if spared else State.MISSING, element.missing, element.remedy),)
+            missing = (element.missing, element.remedy)
+            if element.own and self.request.sender.role == "depicted":
+                missing = element.own
+            return (check(State.WEAK if spared else State.MISSING, *missing),)
         weak = getattr(self, f"_{element.id}", None)
         found = tuple(weak()) if weak else ()
         return tuple(check(State.WEAK, *w) for w in found) or (check(State.PRESENT, f"{element.title}: there.", ""),)
 
     def _role_problem(self) -> tuple[str, str] | None:
         role = self.request.sender.role
-        for who, whose in ((self.law.who, self.law.name) if self.law else ((), ""), (self.channel.who, "")):
+        for who, whose in ((self.law.who, self.law.called) if self.law else ((), ""), (self.channel.who, "")):
             if who and not _may(role, who):
-                by = whose or f"{self.channel.name} of {self.platform.name}"
+                by = whose or f"{self.platform.name}, “{self.channel.name}”,"
                 may = " or ".join(_WHO[w] for w in who if w in _WHO)
                 return f"{by} takes a request only from {may}.", "Let one of them ask, or choose another way."
         if self.request.acts_for_her and not self.request.depicted_name.strip():
@@ -580,13 +619,13 @@ class _Rules:
         request = self.request
         if request.sender.role == "agent" and _same(request.sender.name, request.depicted_name):
             yield (
-                "You act for somebody else, but your name is the same as hers.",
+                "You act for somebody else, but your name is the same as that of the person in the picture.",
                 "Put your own name as the sender, or choose that you are the person in the picture.",
             )
         if request.sender.role == "guardian":
             yield (
                 "A parent or guardian acts for an adult only where a court has said so.",
-                "If no court has, choose that you act for her, with her written authority.",
+                "If no court has, choose that you act for that person, with a written authority.",
             )
 
     def _locators(self) -> Iterable[tuple[str, str]]:
@@ -653,7 +692,7 @@ class _Rules:
         sender = self.request.sender
         if sender.authority == "parent" and sender.role == "agent":
             yield (
-                "You said that you act by being her parent or guardian, but also that you are somebody else.",
+                "You said that you act as a parent or guardian, but also that you are somebody else.",
                 "Choose parent or guardian as who you are, or another authority.",
             )
 
@@ -679,9 +718,16 @@ def _same(one: str, other: str) -> bool:
     return bool(left) and left == right
 
 
+def _who_lives(request: Request) -> str:
+    return "you live" if request.sender.role == "depicted" else "the person in the picture lives"
+
+
+def _lives(request: Request) -> str:
+    return f"{_who_lives(request)} in {country_name(request.depicted.country)}"
+
+
 def _listed(countries: Iterable[str]) -> str:
-    names = {"EU": "the European Union", "EEA": "the European Economic Area", "US": "the US", "GB": "the UK"}
-    found = [names.get(c, c) for c in countries]
+    found = [country_name(c) for c in countries]
     return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} or {found[-1]}"
 
 

@@ -12,7 +12,8 @@ class Element:
     """One element. `title` is its name in a list, `missing` says that it is not there, `remedy` what to do.
 
     `fields` are the keys of `counterproof.request/1` that hold it, such as `sender.email`. `statement` says that it is
-    something that the sender declares, by her own choice and never by default.
+    something that the sender declares, by choice and never by default. `own` are `missing` and `remedy` as the person
+    in the picture reads them, where that person asks; empty where they are the same.
     """
 
     id: str
@@ -21,6 +22,7 @@ class Element:
     remedy: str
     fields: tuple[str, ...]
     statement: bool = False
+    own: tuple[str, str] | tuple[()] = ()
 
 
 def _text(element: str, title: str, missing: str, remedy: str, field: str = "") -> Element:
@@ -35,7 +37,7 @@ _ALL = (
     Element(
         "role",
         "Who asks",
-        "It is not said who asks: the person in the picture, somebody who acts for her, or a parent or guardian.",
+        "It is not said who asks: the person in the picture, somebody acting for that person, or a parent or guardian.",
         "Choose who you are in this request.",
         ("sender.role",),
     ),
@@ -75,14 +77,14 @@ _ALL = (
     ),
     _text(
         "relevant_information",
-        "Why they can see that you did not agree",
-        "Nothing is said from which they can see that she did not agree.",
+        "What shows that there was no consent",
+        "Nothing is said from which they can see that there was no consent.",
         "Write one or two sentences, such as: I never posed for it and never agreed that anyone makes or shows it.",
     ),
     _statement(
         "nonconsent_statement",
-        "Not with her consent",
-        "It is not stated that it was published without her consent.",
+        "Without consent",
+        "It is not stated that it was published without consent.",
         "Read the statement, and tick it if it is true.",
         "nonconsent",
     ),
@@ -138,7 +140,7 @@ _ALL = (
     _text(
         "right_infringed",
         "Which right",
-        "It is not said which right of hers is infringed.",
+        "It is not said which right is infringed.",
         "Name it, such as: privacy and dignity.",
     ),
     _text(
@@ -180,8 +182,9 @@ _ALL = (
         "legal_name",
         "Legal name of the person in it",
         "The legal name of the person in the picture is not there.",
-        "Add her name as it is in her passport or identity card.",
+        "Add the name as it is in the passport or identity card of that person.",
         ("depicted.legal_name",),
+        own=("Your legal name is not there.", "Add your name as it is in your passport or identity card."),
     ),
     Element(
         "identity_disclosure_choice",
@@ -193,9 +196,9 @@ _ALL = (
     Element(
         "authority_proof",
         "Authority to act",
-        "It is not said by what authority you act for her.",
-        "Say whether you have her written authority, are her lawyer, or are her parent or guardian. "
-        "A letter of authority that she can sign comes with the packet.",
+        "It is not said by what authority you act for the person in the picture.",
+        "Say whether you have a written authority, are a lawyer, or are a parent or guardian. "
+        "A letter of authority, ready to sign, comes with the packet.",
         ("sender.authority",),
     ),
     _text(
@@ -208,8 +211,9 @@ _ALL = (
         "country",
         "Country",
         "The country where the person in the picture lives is not there.",
-        "Choose her country.",
+        "Choose the country.",
         ("depicted.country",),
+        own=("The country where you live is not there.", "Choose your country."),
     ),
     _text(
         "erasure_ground",
@@ -245,8 +249,8 @@ _ALL = (
     _text(
         "vulnerability",
         "Special risk",
-        "It is not said whether she is at special risk.",
-        "Say it in a sentence, such as: there are threats because of her office. “None” is an answer too.",
+        "It is not said whether there is a special risk for the person in the picture.",
+        "Say it in a sentence, such as: there are threats because of a public office. “None” is an answer too.",
     ),
     Element(
         "username",

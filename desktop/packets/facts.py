@@ -10,7 +10,7 @@ import datetime
 import functools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -21,6 +21,7 @@ from detectors.errors import CounterproofError
 
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 EVERYWHERE = "*"
+EVERY: Collection[str] = ("*",)  # all elements, where no request says which ones it uses
 CHECK = "check before sending"
 _EU = frozenset({
     "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
@@ -28,9 +29,18 @@ _EU = frozenset({
 })  # fmt: skip
 GROUPS = {"EU": _EU, "EEA": _EU | {"IS", "LI", "NO"}}
 
+# What is called otherwise inside a sentence than in a list of countries, and the groups.
+_IN_A_SENTENCE = {
+    "AE": "the United Arab Emirates", "BS": "the Bahamas", "CD": "the Democratic Republic of the Congo",
+    "CF": "the Central African Republic", "CG": "the Republic of the Congo", "DO": "the Dominican Republic",
+    "EEA": "the European Economic Area", "EU": "the European Union", "GB": "the United Kingdom", "GM": "the Gambia",
+    "KR": "the Republic of Korea", "MV": "the Maldives", "NL": "the Netherlands", "PH": "the Philippines",
+    "US": "the United States",
+}  # fmt: skip
+
 _LESS_SURE = {
-    Confidence.SECONDARY: "Only a secondary source says",
-    Confidence.UNVERIFIED: "Nobody has verified",
+    Confidence.SECONDARY: "only a secondary source says",
+    Confidence.UNVERIFIED: "nobody has verified",
 }
 # What `unchecked` may name, in the words of the doubt.
 LAW_PARTS = {
@@ -69,6 +79,7 @@ CHANNEL_PARTS = {
 }
 
 HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_LAST_LATIN = "\u024f"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 T = TypeVar("T", bound="Law | Platform | Helpline")
 Parse = Callable[[str, Mapping[str, Any], datetime.date | None], T]
@@ -125,7 +136,10 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """One legal basis. Keys as in `docs/facts.md`; `added_on` is the day on which a person added it by hand."""
+    """One legal basis. Keys as in `docs/facts.md`; `added_on` is the day on which a person added it by hand.
+
+    `warnings_for` names whom a warning concerns (agent, lawyer) where it does not concern every sender.
+    """
 
     id: str
     name: str
@@ -153,6 +167,17 @@ class Law:
     costs: tuple[Cost, ...]
     next: tuple[Next, ...]
     added_on: datetime.date | None = None
+    warnings_for: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def called(self) -> str:
+        """The name in the original language, with what it means where that language has letters of its own."""
+        foreign = any(letter.isalpha() and letter > _LAST_LATIN for letter in self.name)
+        return f"{self.name} ({self.gloss['en']})" if foreign else self.name
+
+    def warnings_to(self, acts_for_another: bool) -> tuple[str, ...]:
+        """The warnings that concern the sender: without those for lawyers, and for others those for who acts alone."""
+        return _warnings_to(self, acts_for_another)
 
     def in_force(self, on: datetime.date) -> bool:
         """Whether the law is in force on that day, as far as this file knows; a coming law is from its date on."""
@@ -162,17 +187,18 @@ class Law:
             return self.status == "in_force"
         return on >= self.in_force_since
 
-    def doubts(self) -> tuple[str, ...]:
-        """What a person should check before she relies on it, a sentence each; empty when all was verified."""
-        own = self.confidence
-        read = _not_read(self, self.name, "in the official text")
-        found = [*_by_hand(self.added_on), *read]
+    def doubts(self, elements: Collection[str] = EVERY, without: Collection[str] = ()) -> tuple[str, ...]:
+        """What to check before relying on it: one sentence, and one more where a person added it; empty when all was
+        verified. Nothing is said of elements that are not among `elements`, nor of the parts (LAW_PARTS) in `without`.
+        """
+        found = _not_read(self, "it", "in the official text")
         if self.status == "not_confirmed":
-            found.append(f"It is not confirmed that {self.name} is in force: {CHECK}.")
-        found += _not_in_source(self, self.name, LAW_PARTS)
-        if self.deadline and "deadline" not in self.unchecked and _worse(self.deadline.confidence, own):
-            found.append(_part(f"{self.name}: the time limit is {self.deadline.words}.", self.deadline.confidence))
-        return (*found, *_of_elements(self, self.name))
+            found.append("it is not confirmed that it is in force")
+        found += _not_in_source(self, LAW_PARTS, without)
+        limit = self.deadline
+        if limit and not {"deadline"} & {*self.unchecked, *without} and _worse(limit.confidence, self.confidence):
+            found.append(f"{_LESS_SURE[limit.confidence]} that the time limit is {limit.words}")
+        return (*_by_hand(self.added_on), *_doubt(self.called, [*found, *_of_elements(self, elements)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +251,10 @@ class Channel:
     confidence: Confidence
     unchecked: tuple[str, ...]
 
-    def doubts(self) -> tuple[str, ...]:
-        """What a person should check before she relies on it, a sentence each; empty when all was verified."""
-        name = f"the way “{self.name}”"
-        read = _not_read(self, name, "on the platform’s own pages")
-        return (*read, *_not_in_source(self, name, CHANNEL_PARTS), *_of_elements(self, name))
+    def doubts(self, elements: Collection[str] = EVERY, without: Collection[str] = ()) -> tuple[str, ...]:
+        """As `Law.doubts`; the parts are those of CHANNEL_PARTS."""
+        found = [*_not_read(self, "it", "on the platform’s own pages"), *_not_in_source(self, CHANNEL_PARTS, without)]
+        return _doubt(f"The way “{self.name}”", [*found, *_of_elements(self, elements)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,16 +280,23 @@ class Platform:
     confidence: Confidence
     unchecked: tuple[str, ...]
     added_on: datetime.date | None = None
+    warnings_for: Mapping[str, str] = field(default_factory=dict)
+
+    def warnings_to(self, acts_for_another: bool) -> tuple[str, ...]:
+        """As `Law.warnings_to`."""
+        return _warnings_to(self, acts_for_another)
 
     def channel(self, id: str) -> Channel | None:
         """The channel with that id, or None."""
         return next((c for c in self.channels if c.id == id), None)
 
-    def doubts(self) -> tuple[str, ...]:
-        """What a person should check before she relies on it, a sentence each; empty when all was verified."""
-        name = f"what is said here about {_inside(self.name)}"
-        read = _not_read(self, name, "on its own pages")
-        return (*_by_hand(self.added_on), *read, *_not_in_source(self, _inside(self.name), PLATFORM_PARTS))
+    def doubts(self, without: Collection[str] = ()) -> tuple[str, ...]:
+        """As `Law.doubts`; the parts are those of PLATFORM_PARTS."""
+        found = [
+            *_not_read(self, "what is said of it here", "on its own pages"),
+            *_not_in_source(self, PLATFORM_PARTS, without),
+        ]
+        return (*_by_hand(self.added_on), *_doubt(self.name, found))
 
 
 class _Files(Mapping[str, T], Generic[T]):
@@ -368,6 +400,13 @@ def countries_of(codes: Iterable[str]) -> frozenset[str]:
     return frozenset(country for code in codes for country in GROUPS.get(code, {code}))
 
 
+def country_name(code: str) -> str:
+    """The country in English, as inside a sentence; the code itself where there is no such country."""
+    from desktop.packets import countries
+
+    return _IN_A_SENTENCE.get(code) or countries.country_name(code, "en")
+
+
 def split_url(url: str) -> tuple[str, str]:
     """Host (lower-case, no port) and path with query of an address; the host is empty where there is none in ASCII."""
     rest = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", url.strip(), count=1)
@@ -458,37 +497,41 @@ def _by_hand(added_on: datetime.date | None) -> list[str]:
     return [f"Added by hand on {day(added_on)}: {CHECK}."] if added_on else []
 
 
-def _not_read(fact: Law | Platform | Channel, name: str, where: str) -> list[str]:
+def _not_read(fact: Law | Platform | Channel, what: str, where: str) -> list[str]:
     if fact.confidence is Confidence.UNVERIFIED:
-        return [f"Nobody has verified {name}: {CHECK}."]
+        return [f"nobody has verified {what}"]
     if fact.confidence is Confidence.SECONDARY and fact.verified_on:
-        return [f"{name[0].upper()}{name[1:]} was not read {where} (as of {day(fact.verified_on)}): {CHECK}."]
+        return [f"{what} was not read {where} (as of {day(fact.verified_on)})"]
     return []
 
 
-def _not_in_source(fact: Law | Platform | Channel, name: str, parts: Mapping[str, str]) -> list[str]:
-    named = [parts[key] for key in fact.unchecked]
-    return [f"The source on {name} leaves this open, so {CHECK}: {', '.join(named)}."] if named else []
+def _not_in_source(fact: Law | Platform | Channel, parts: Mapping[str, str], without: Collection[str]) -> Iterator[str]:
+    named = [parts[key] for key in fact.unchecked if key not in without]
+    if named:
+        yield f"its source leaves open {_and(named)}"
 
 
-def _of_elements(fact: Law | Channel, name: str) -> list[str]:
-    """One sentence for the elements that are less sure than what asks for them; none where all are unchecked."""
-    found = []
+def _of_elements(fact: Law | Channel, asked: Collection[str]) -> Iterator[str]:
+    """One clause for the elements that are less sure than what asks for them; none where all are unchecked."""
+    used = [e for e in fact.elements if asked is EVERY or e.id in asked]
     for confidence, read in _LESS_SURE.items():
-        less = [e for e in fact.elements if e.confidence is confidence and _worse(confidence, fact.confidence)]
+        less = [e for e in used if e.confidence is confidence and _worse(confidence, fact.confidence)]
         if less and "elements" not in fact.unchecked:
-            titles = ", ".join(ELEMENTS[e.id].title for e in less)
-            found.append(f"{read} that {name} needs these, so {CHECK}: {titles}.")
-    return found
+            titles = _and([f"“{ELEMENTS[e.id].title}”" for e in less])
+            yield f"{read} what it needs" if len(less) == len(used) > 1 else f"{read} that it needs {titles}"
 
 
-def _part(says: str, confidence: Confidence) -> str:
-    return f"{says} {_LESS_SURE[confidence]} that, so {CHECK}."
+def _doubt(name: str, clauses: list[str]) -> tuple[str, ...]:
+    return (f"{name}: {'; '.join(clauses)}. So {CHECK}.",) if clauses else ()
 
 
-def _inside(name: str) -> str:
-    """A name as it stands inside a sentence: "the host of a website"."""
-    return name[0].lower() + name[1:] if name.startswith(("The ", "A ", "Another ")) else name
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _warnings_to(fact: Law | Platform, acts_for_another: bool) -> tuple[str, ...]:
+    shown = ("", "agent") if acts_for_another else ("",)
+    return tuple(warning for warning in fact.warnings if fact.warnings_for.get(warning, "") in shown)
 
 
 def day(on: datetime.date) -> str:

@@ -51,6 +51,7 @@ _COST = (
     "name_to_uploader", "address_to_uploader", "perjury", "published", "counter_notice", "identity_to_recipient",
     "speech_risk", "false_report", "fee",
 )  # fmt: skip
+_FOR = ("agent", "lawyer")  # whom a warning concerns: who acts for somebody else; whoever writes letters by hand
 _AFTER = ("deadline", "refusal", "always")
 _YES_NO = ("yes", "no", "unknown")
 _URL_KIND = ("post", "profile", "search", "home", "message")
@@ -96,13 +97,11 @@ def parse_law(id: str, values: Mapping[str, Any], added_on: datetime.date | None
         link=t.word("link", _LINK),
         says=t.text("says", needed=True),
         gloss=t.gloss("gloss"),
-        warnings=t.texts("warnings"),
+        **t.warnings("warnings"),
         deadline=t.deadline("deadline", sure("deadline")),
         elements=t.elements("element", sure("elements"), in_law=True),
         costs=t.costs("cost", sure("costs")),
-        next=tuple(
-            Next(n.word("after", _AFTER), n.id("platform"), n.text("says", needed=True)) for n in t.tables("next")
-        ),
+        next=tuple(step for n in t.tables("next") for step in _next(n)),
         added_on=added_on,
         **provenance,
     )
@@ -133,7 +132,7 @@ def parse_platform(id: str, values: Mapping[str, Any], added_on: datetime.date |
         stopncii_since=t.text("stopncii_since"),
         take_it_down=t.word("take_it_down", _YES_NO, "unknown"),
         says=t.text("says", needed=True),
-        warnings=t.texts("warnings"),
+        **t.warnings("warnings"),
         urls=tuple(UrlRule(u.word("kind", _URL_KIND), u.rule("pattern")) for u in t.tables("url")),
         channels=tuple(_channel(c) for c in t.tables("channel")),
         added_on=added_on,
@@ -154,6 +153,12 @@ def parse_helpline(id: str, values: Mapping[str, Any], added_on: datetime.date |
     if added_on is None:
         return helpline
     return replace(helpline, says=f"{helpline.says} Added by hand on {day(added_on)}: {helplines.CHECK}.")
+
+
+def _next(t: _Table) -> tuple[Next, ...]:
+    """One step, or the same one after each of several events."""
+    after, platform, says = t.one_or_more("after", _AFTER), t.id("platform"), t.text("says", needed=True)
+    return tuple(Next(when, platform, says) for when in after)
 
 
 def _channel(t: _Table) -> Channel:
@@ -233,6 +238,26 @@ class _Table:
         if value not in words:
             raise self._bad(key, f"one of {', '.join(words)}")
         return str(value)
+
+    def one_or_more(self, key: str, words: tuple[str, ...]) -> tuple[str, ...]:
+        if isinstance(self._values.get(key), list):
+            return self.words(key, words, needed=True)
+        return (self.word(key, words),)
+
+    def warnings(self, key: str) -> dict[str, Any]:
+        """Lines of text, each alone or as a table that says for whom it is: {says = "…", for = "agent"}."""
+        value = self._values.pop(key, [])
+        if not isinstance(value, list):
+            raise self._bad(key, "a list")
+        found: dict[str, str] = {}
+        for number, warning in enumerate(value, 1):
+            t = _Table(warning if isinstance(warning, dict) else {"says": warning}, f"{self._where}{key} {number}: ")
+            self._inner.append(t)
+            says = t.text("says", needed=True)
+            if says in found:
+                raise self._bad(key, "a list without doubles")
+            found[says] = t.word("for", _FOR) if isinstance(warning, dict) else ""
+        return {"warnings": tuple(found), "warnings_for": {says: whom for says, whom in found.items() if whom}}
 
     def words(self, key: str, words: tuple[str, ...], needed: bool = False) -> tuple[str, ...]:
         found = self.texts(key)

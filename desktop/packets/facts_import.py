@@ -254,7 +254,7 @@ def _flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
 
 def _risky(key: str, old: str, new: str) -> bool:
     words = key.split()
-    if words[0] == "deadline" or (words[-1] not in _HARMLESS and words[0] != "gloss"):
+    if words[0] in ("deadline", "warnings_for") or (words[-1] not in _HARMLESS and words[0] != "gloss"):
         return True
     # A harmless text may still send somebody somewhere.
     return bool(_addresses(new) - _addresses(old)) and words[-1] not in ("source", "verified_on", "citation", "cite")

@@ -34,6 +34,17 @@ MOST_ITEMS = 20_000
 MOST_BYTES = 16 * 1024 * 1024  # of the whole file: 20,000 sightings with long addresses take about 10 MB
 
 _MOST_LIST = 200
+# What the TOML parser takes long for: a name such as a.b.c costs it the square of its parts, and each value a little.
+# No name in a request has more than three parts, and none that somebody wrote has as many names or values as this.
+_MOST_DOTS = 3
+_MOST_DOTS_IN_ALL = 40_000
+_MOST_COMMAS = 200_000
+_TEXT_OR_COMMENT = re.compile(
+    r"""\"{3}(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5}|\\?\Z)|'{3}(?:[^']|'(?!''))*+(?:'{3,5}|\Z)"""
+    r"""|"(?:[^"\\\n]|\\[^\n])*+"?|'[^'\n]*+'?|\#[^\n]*+""",
+    re.DOTALL,
+)
+_BETWEEN_NAMES = re.compile(r"[,=\[\]{}\n]")
 _FURTHEST = 1_000_000  # pixels of a side
 _WORD = re.compile(r"[a-z0-9_]{1,64}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
@@ -512,6 +523,7 @@ def from_toml(text: str) -> Request:
     import tomllib
 
     _check_size(text)
+    _check_cost(text)
     try:
         return _from_values(tomllib.loads(text))
     except RecursionError as e:
@@ -620,6 +632,17 @@ def _check_size(text: str) -> None:
         raise RequestError(
             f"The request has {len(text):,} characters, and at most {MOST_BYTES:,} are read.",
             "Split it into several requests.",
+        )
+
+
+def _check_cost(toml: str) -> None:
+    """Refuse what would take the parser minutes. What is in quotes or a comment costs nothing."""
+    bare = _TEXT_OR_COMMENT.sub("", toml)
+    many = bare.count(",") > _MOST_COMMAS or bare.count(".") > _MOST_DOTS_IN_ALL
+    if many or any(part.count(".") > _MOST_DOTS for part in _BETWEEN_NAMES.split(bare)):
+        raise RequestError(
+            "This is not a request: a name in it has too many dots, or it has more values than a request can hold.",
+            "Compare it with the example in docs/requests.md.",
         )
 
 

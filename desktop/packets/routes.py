@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from desktop.packets.complete import (
     fits,
     gate,
 )
-from desktop.packets.facts import CHECK, EVERYWHERE, Channel, Facts, Law, Platform, countries_of
+from desktop.packets.facts import CHECK, EVERYWHERE, Channel, Facts, Law, Platform, countries_of, country_name
 from desktop.packets.request import Include, Request, RequestSighting
 from desktop.safety import helplines as _helplines
 from desktop.safety.helplines import Confidence, Helpline, Who
@@ -30,6 +31,7 @@ _CHILD_SAFETY = "child_safety"
 _NOT_COSTS = ("warning", "more_than_needed", "hashes_left_out")
 _GENERIC = "other_platform"
 _ENOUGH = 100
+_NAMED = 3  # websites that are named; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,14 @@ def routes(request: Request, facts: Facts, helplines: Iterable[Helpline] | None 
 
     The order: the platform’s own way for intimate images, the law that fits, search engines, host and CDN, fingerprints
     (StopNCII), police and court, regulator, helplines. Where somebody may be under 18 there is no packet: then only the
-    platforms’ ways for that, and the hotlines. `helplines` are those to choose from (all of them when None). Raises as
-    `assess`.
+    platforms’ ways for that, and the hotlines. `helplines` are those to choose from; without, those of the facts, with
+    what was added by hand. Raises as `assess`.
     """
     country = request.depicted.country or request.sender.country
     minors = request.gate.age in ("minor", "unsure")
-    turn_to = _turn_to(country, minors, helplines)
+    if helplines is None:
+        helplines = facts.helplines.values() or _helplines.load()
+    turn_to = _helplines.suited(helplines, country, minors)
     finder = _Finder(replace(request, include=Include()), facts)
     if minors:
         ways = tuple(finder.for_minors())
@@ -92,14 +96,6 @@ def _not_among(ways: Iterable[Route], helplines: Iterable[Helpline], facts: Fact
 
 def _site(address: str) -> str:
     return host_of(address).removeprefix("www.")
-
-
-def _turn_to(country: str, minors: bool, helplines: Iterable[Helpline] | None) -> tuple[Helpline, ...]:
-    chosen = _helplines.for_country(country, minors)
-    if helplines is None:
-        return chosen
-    given = {h.name: h for h in helplines}
-    return tuple(given[h.name] for h in chosen if h.name in given)
 
 
 def _helped_by(h: Helpline) -> Route:
@@ -148,7 +144,8 @@ class _Finder:
         if url.strip():
             return self.facts.platform_for(url) or self.facts.platforms.get(_GENERIC)
         wanted = name.strip().casefold()
-        return next((p for p in self.platforms if wanted in (p.id, p.name.casefold())), None)
+        named = next((p for p in self.platforms if wanted in (p.id, p.name.casefold())), None)
+        return named or (self.facts.platforms.get(_GENERIC) if wanted else None)
 
     # --- Where somebody may be under 18.
 
@@ -178,7 +175,9 @@ class _Finder:
         return tuple(found.values())
 
     def _all(self) -> Iterable[Route]:
-        own = [route for platform in self.targets for route in self._own(platform)]
+        by_platform = [tuple(self._own(platform)) for platform in self.targets]
+        # The best way on each platform comes before the second best on any.
+        own = [route for rank in itertools.zip_longest(*by_platform) for route in rank if route]
         statutes = [route for platform in self.targets for route in self._statutes(platform, own)]
         statutes += self._authorities()
         yield from own
@@ -205,8 +204,8 @@ class _Finder:
             if law.addressed_to not in ("platform", "controller") or law.offer == "only_if_asked" or law.id in covered:
                 continue
             named = law.id in platform.laws
-            open_to_her = self._hers(law) or (named and law.link == "platform_serves" and law.in_force(self.day))
-            if open_to_her and (named or not law.binds or platform.kind in law.binds):
+            open_to_all = law.link == "platform_serves" and law.in_force(self.day) and platform.kind != "aggregator"
+            if (self._hers(law) or open_to_all) and (named or not law.binds or platform.kind in law.binds):
                 yield self._route("law", platform, None, law)
 
     def _authorities(self) -> Iterable[Route]:
@@ -222,7 +221,8 @@ class _Finder:
 
     def _search(self) -> Iterable[Route]:
         erasure = [law for law in self.laws if law.addressed_to == "controller" and self._hers(law)]
-        more = [f"In her country {law.name} gives a right to erasure against search engines too." for law in erasure]
+        where = country_name(self.country)
+        more = [f"In {where}, {law.called} gives a right to erasure against search engines too." for law in erasure]
         for platform in sorted(self.platforms, key=lambda p: list(Confidence).index(p.confidence)):
             if platform.kind == "search":
                 why = "It takes the page out of what people find. It does not delete it."
@@ -247,7 +247,7 @@ class _Finder:
             if platform.kind == "hash_programme" and self._for_her(platform):
                 channel = channel_for(platform, None, self.request.sender.role, self.country)
                 if channel.purpose != _CHILD_SAFETY:
-                    yield self._route("hash_programme", platform, channel, None, *map(_takes_part, self.targets))
+                    yield self._route("hash_programme", platform, channel, None, *_take_part(self.targets))
 
     def _police_and_court(self) -> Iterable[Route]:
         reported = False
@@ -327,22 +327,37 @@ class _Finder:
         refusals = [r for r in assessment.refusals if r.code not in ("image_not_here",)]
         refused = " ".join(r.says for r in refusals)
         if law is not None and law.offer == "with_lawyer" and not refused:
-            refused = f"{law.name}: only with a lawyer who knows the law there. It can be turned against who reports."
+            refused = f"{law.called}: only with a lawyer who knows the law there. It can be turned against who reports."
         return Route(
             kind,
             law_id=law.id if law else "",
             platform_id=platform.id,
             channel_id=channel.id,
             title=_title(platform, channel, law if by_hand else None),
-            why=tuple(dict.fromkeys((*why, *self._why(law, platform, channel)))),
+            why=tuple(
+                dict.fromkeys(
+                    (*self._where_there(platform), *_not_for(assessment), *why, *self._why(law, platform, channel))
+                )
+            ),
             costs=tuple(
                 dict.fromkeys(_cost(r.says, r.confidence) for r in assessment.risks if r.kind not in _NOT_COSTS)
             ),
-            doubts=(*assessment.doubts, *self._no_country(kind)),
+            doubts=(*assessment.doubts, *self._not_known(law, platform), *self._no_country(kind)),
             missing=assessment.missing_elements,
             due=_due(law, platform, channel),
             refused=refused,
         )
+
+    def _where_there(self, platform: Platform) -> Iterable[str]:
+        """Which part of what was seen this way is for, where it was seen in several places."""
+        if platform.kind not in HOLD_POSTS:
+            return
+        there = [s for s in self.request.sightings if self._where(s.url, s.platform) is platform]
+        if platform.id == _GENERIC and (sites := list(dict.fromkeys(filter(None, map(_site_of, there))))):
+            more = f" and {len(sites) - _NAMED} more" if len(sites) > _NAMED else ""
+            yield f"For what is on {', '.join(sites[:_NAMED])}{more}."
+        if len(self.targets) > 1 and there:
+            yield f"{len(there)} of the {len(self.request.sightings)} places where it was seen are there."
 
     def _why(self, law: Law | None, platform: Platform, channel: Channel) -> Iterable[str]:
         yield channel.says or platform.says
@@ -352,17 +367,39 @@ class _Finder:
             return
         yield law.says
         if law.link == "platform_serves" and self.country and not self._hers(law):
-            yield "It is a law about the platform, and open to you wherever you live."
+            yield "It is a law about the platform: it does not ask where somebody lives."
         if law.addressed_to == "platform" and law.synthetic in ("by_effect", "not_clear"):
             offences = [
-                o.name for o in self.laws if o.addressed_to == "police" and self._hers(o) and o.in_force(self.day)
+                o.called for o in self.laws if o.addressed_to == "police" and self._hers(o) and o.in_force(self.day)
             ]
             if offences:
                 yield f"Name the offence in the reason, so that they can see that it is illegal: {', '.join(offences)}."
 
+    def _not_known(self, law: Law | None, platform: Platform) -> Iterable[str]:
+        """Where a law for platforms anywhere is named to one of which nobody has said that it follows it."""
+        elsewhere = law is not None and law.link == "platform_serves" and not self._hers(law)
+        if law is not None and elsewhere and law.id not in _laws_of(platform):
+            yield f"Nobody has verified that {_inside(platform.name)} follows {law.called}: {CHECK}."
+
     def _no_country(self, kind: str) -> Iterable[str]:
         if kind in ("police", "law") and not self.country:
-            yield "Say in which country she lives: there may be a law and an office for it."
+            who = "you live" if self.request.sender.role == "depicted" else "the person in the picture lives"
+            yield f"Say in which country {who}: there may be a law and an office for it."
+
+
+def _not_for(assessment: Assessment) -> Iterable[str]:
+    """That a way is not for this sender, where it is said who asks: “missing” alone would not tell why."""
+    if assessment.request.sender.role:
+        yield from (check.says for check in assessment.missing if check.element == "role")
+
+
+def _site_of(sighting: RequestSighting) -> str:
+    return host_of(sighting.url) or sighting.platform.strip()
+
+
+def _inside(name: str) -> str:
+    """A name as it stands inside a sentence: “the host of a website”, “another platform”."""
+    return name[0].lower() + name[1:] if name.startswith(("The ", "A ", "Another ")) else name
 
 
 def _soonest(law: Law) -> tuple[bool, float]:
@@ -392,15 +429,24 @@ def _laws_of(platform: Platform) -> frozenset[str]:
 
 
 def _title(platform: Platform, channel: Channel, law: Law | None) -> str:
-    return f"{platform.name}: {law.name}" if law else f"{platform.name}: {channel.name}"
+    return f"{platform.name}: {law.called}" if law else f"{platform.name}: {channel.name}"
 
 
-def _takes_part(platform: Platform) -> str:
-    since = f" (since {platform.stopncii_since})" if platform.stopncii_since else ""
-    return {
-        "yes": f"{platform.name} takes part in StopNCII{since}.",
-        "no": f"{platform.name} does not take part in StopNCII. Others do.",
-    }.get(platform.stopncii, f"It is not known whether {platform.name} takes part in StopNCII. Others do.")
+def _take_part(platforms: Iterable[Platform]) -> Iterable[str]:
+    """Which of the platforms take part in StopNCII, each with a mark where that was not verified."""
+    found: dict[str, list[str]] = {"yes": [], "no": [], "unknown": []}
+    for platform in platforms:
+        sure = platform.confidence is Confidence.VERIFIED and "stopncii" not in platform.unchecked
+        since = f"since {platform.stopncii_since}" if platform.stopncii_since else ""
+        marks = ", ".join(filter(None, (since, "" if sure or platform.stopncii == "unknown" else CHECK)))
+        found[platform.stopncii].append(f"{platform.name} ({marks})" if marks else platform.name)
+    for answer, says in (
+        ("yes", "Takes part in StopNCII: {}."),
+        ("no", "Does not take part: {}. Others do."),
+        ("unknown", "It is not known whether it takes part: {}. Others do."),
+    ):
+        if found[answer]:
+            yield says.format(", ".join(found[answer]))
 
 
 def _cost(says: str, confidence: Confidence) -> str:
@@ -409,7 +455,7 @@ def _cost(says: str, confidence: Confidence) -> str:
 
 def _due(law: Law | None, platform: Platform, channel: Channel) -> str:
     if law is not None and law.deadline is not None:
-        return f"{law.deadline.words} after {law.deadline.starts} (law)"
+        return f"{law.deadline.words} (by law, from when {law.deadline.starts})"
     if channel.deadline_hours is not None:
         return f"{channel.deadline_hours} hours, as {platform.name} itself states"
     return "no time limit is stated"

@@ -100,8 +100,13 @@ def for_country(code: str, minors: bool = False, folder: Path = FOLDER) -> tuple
     With `minors`, those for people under 18 first, and none that is for adults alone; without, none that is for
     people under 18 alone. What nobody has verified comes after the rest. Raises SetupError as `load`.
     """
+    return suited(load(folder), code, minors)
+
+
+def suited(helplines: Iterable[Helpline], code: str, minors: bool = False) -> tuple[Helpline, ...]:
+    """Those of the given helplines that are for a country, chosen and ordered as `for_country` does."""
     not_for = Who.ADULTS if minors else Who.MINORS
-    found = [h for h in load(folder) if h.who is not not_for and {code.upper(), EVERYWHERE} & {*h.countries}]
+    found = [h for h in helplines if h.who is not not_for and {code.upper(), EVERYWHERE} & {*h.countries}]
     sure = list(Confidence)
 
     def rank(helpline: Helpline) -> tuple[bool, bool, bool, int]:

@@ -331,17 +331,18 @@ def test_a_sound_file_is_read_as_it_is() -> None:
         ("contact", Confidence.UNVERIFIED),
     ]
     assert law.doubts() == (
-        "An Act was not read in the official text (as of 23 November 2026): check before sending.",
-        "The source on An Act leaves this open, so check before sending: who may file.",
-        "Nobody has verified that An Act needs these, so check before sending: How to reach you.",
+        "An Act: it was not read in the official text (as of 23 November 2026); its source leaves open who may file; "
+        "nobody has verified that it needs “How to reach you”. So check before sending.",
+    )
+    assert law.doubts(["locators"], ["who"]) == (
+        "An Act: it was not read in the official text (as of 23 November 2026). So check before sending.",
     )
     platform = platform_of(PLATFORM)
     assert platform.doubts() == ()
     channel = platform.channel("form")
     assert channel is not None
-    assert channel.doubts()[1] == (
-        "The source on the way “A form” leaves this open, so check before sending: the fields of the form."
-    )
+    assert "its source leaves open the fields of the form" in channel.doubts()[0]
+    assert not [doubt for doubt in channel.doubts([], ["fields"]) if "the fields of the form" in doubt]
     assert platform.channel("other") is None
 
 
@@ -350,12 +351,78 @@ def test_what_the_source_does_not_hold_is_unverified() -> None:
     assert law.deadline is not None
     assert law.deadline.confidence is Confidence.UNVERIFIED
     assert law.elements[0].confidence is Confidence.UNVERIFIED
-    assert [d for d in law.doubts() if "the time limit, what a request needs" in d or "what a request needs" in d]
+    assert "its source leaves open what a request needs and the time limit." in law.doubts()[0]
 
 
 def test_a_time_limit_that_is_less_sure_than_its_law_says_so() -> None:
     law = law_of(LAW.replace('words = "48 hours"', 'words = "48 hours"\nconfidence = "unverified"'))
-    assert "An Act: the time limit is 48 hours. Nobody has verified that, so check before sending." in law.doubts()
+    assert "nobody has verified that the time limit is 48 hours" in law.doubts()[0]
+    assert "time limit" not in law.doubts(without=["deadline"])[0]
+
+
+def warned(text: str, warnings: str) -> str:
+    return f"warnings = {warnings}\n" + re.sub(r"(?m)^warnings = .*$", "", text)
+
+
+def test_whom_a_warning_concerns() -> None:
+    text = (
+        '["Mind this.", {says = "For those who act for another.", for = "agent"}, {says = "Cite it.", for = "lawyer"}]'
+    )
+    for fact in (law_of(warned(LAW, text)), platform_of(warned(PLATFORM, text))):
+        assert fact.warnings == ("Mind this.", "For those who act for another.", "Cite it.")
+        assert fact.warnings_to(False) == ("Mind this.",)
+        assert fact.warnings_to(True) == ("Mind this.", "For those who act for another.")
+
+
+@pytest.mark.parametrize(
+    "warnings",
+    ['"one"', "[1]", '[""]', '["a", "a"]', '[{says = "a"}]', '[{says = "a", for = "me"}]', '[{says = "a", b = 1}]'],
+)
+def test_a_bad_warning_is_caught(warnings: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"warnings( \d: (for|says) must|: there is no key| \d: there is no key| must)"
+    ):
+        law_of(warned(LAW, warnings))
+
+
+def test_one_step_after_several_events() -> None:
+    law = law_of(f'{LAW}\n[[next]]\nafter = ["deadline", "refusal"]\nplatform = "us_ftc"\nsays = "Tell it."\n')
+    steps = [(step.after, step.says) for step in law.next if step.says == "Tell it."]
+    assert steps == [("deadline", "Tell it."), ("refusal", "Tell it.")]
+    for after in ("[]", '["later"]', '["deadline", "deadline"]', '"later"'):
+        with pytest.raises(ValueError, match="after"):
+            law_of(f'{LAW}\n[[next]]\nafter = {after}\nplatform = "us_ftc"\nsays = "Tell it."\n')
+
+
+def test_every_country_of_the_data_has_a_name(shipped: Facts) -> None:
+    codes = {c for law in shipped.laws.values() for c in (*law.countries, *facts.countries_of(law.countries))}
+    for platform in shipped.platforms.values():
+        codes |= {*platform.countries, *facts.countries_of(platform.countries)}
+        codes |= {c for channel in platform.channels for c in channel.countries}
+    assert len(codes) > 40
+    assert [code for code in codes - {facts.EVERYWHERE} if facts.country_name(code) == code] == []
+    assert facts.country_name("GB") == "the United Kingdom"
+    assert [facts.country_name(code) for code in ("TR", "BD", "UA")] == ["Türkiye", "Bangladesh", "Ukraine"]
+    assert facts.country_name("ZZ") == "ZZ"
+
+
+def test_a_law_in_other_letters_says_what_it_is(shipped: Facts) -> None:
+    assert shipped.law("kr_tba_22_5").called.startswith("전기통신사업법 제22조의5 (Korean law")
+    assert shipped.law("is_199a").called == shipped.law("is_199a").name
+
+
+def test_nobody_is_called_she_in_the_facts(shipped: Facts) -> None:
+    texts = [t for law in shipped.laws.values() for t in (law.says, law.synthetic_says, *law.warnings)]
+    texts += [
+        t for law in shipped.laws.values() for t in (*(e.says for e in law.elements), *(n.says for n in law.next))
+    ]
+    for p in shipped.platforms.values():
+        texts += [p.says, *p.warnings, *(t for c in p.channels for t in (c.says, c.name, *c.steps))]
+        texts += [t for c in p.channels for f in c.fields for t in (f.label, f.choose, f.note)]
+        texts += [t for c in p.channels for t in (*(e.says for e in c.elements), *(cost.says for cost in c.costs))]
+    texts += [t for e in ELEMENTS.values() for t in (e.title, e.missing, e.remedy, *e.own)]
+    assert len(texts) > 500
+    assert [text for text in texts if re.search(r"\b(?:she|her|hers|herself)\b", text, re.IGNORECASE)] == []
 
 
 BAD_LAWS = [

@@ -224,6 +224,43 @@ def test_more_than_fit() -> None:
     assert "20,001" in refused(SCHEMA + one * (r.MOST_SIGHTINGS + 1)).message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + ".a" * 500_000 + " = 1",
+        "[" + ' . "a"' * 200_000 + "]",
+        "".join(f"[x{n}.a.a.a.a.a]\n" for n in range(60_000)),
+        "".join(f"[x{n}.a]\n" for n in range(80_000)),
+        "also = {" + ",".join(f"x{n}" + ".a" * 20 + "=1" for n in range(20_000)) + "}",
+        'also = {a = """b"""", c' + ".a" * 100_000 + " = 1}",
+        "also = {a = '''b'''', c" + ".a" * 100_000 + " = 1}",
+        "also = [" + "1," * 400_000 + "]",
+        "#'\na" + ".a" * 100_000 + " = 1 #'",
+    ],
+    ids=range(9),
+)
+def test_what_would_take_the_parser_long_is_refused_at_once(text: str) -> None:
+    started = time.process_time()
+    assert "too many dots" in refused(SCHEMA + text).message
+    assert time.process_time() - started < 2  # about 0.1 s; without the check, minutes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# " + "." * 200,
+        f"texts.reason = '{'A. ' * 6_000}'",
+        f'texts.reason = "{"...," * 4_000}"',
+        f'texts.reason = """{"." * 300}\n\\"""{"." * 300}"""',
+        f"texts.reason = '''{'.' * 300}\n''{'.' * 300}'''",
+        r'texts.reason = "\".......\"......."',
+    ],
+    ids=range(6),
+)
+def test_dots_in_a_text_cost_nothing(text: str) -> None:
+    from_toml(SCHEMA + text)
+
+
 def test_invisible_characters_and_directions_are_let_in() -> None:
     name = "أمينة \u202e\u200f\u2066 🙂 \ue000"
     assert from_toml(f'{SCHEMA}depicted.name = "{name}"').depicted.name == name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from desktop.packets.facts import CHECK, countries_of
 from desktop.packets.request import Gate, Request, RequestSighting, Statements
 from desktop.packets.routes import Route, routes
 from desktop.safety import helplines
+from desktop.safety.helplines import Confidence
 from tests.unit.packet_requests import full_request
 
 FACTS = facts.load()
@@ -60,8 +62,10 @@ def test_kenya_and_x() -> None:
         "take_it_down",
     )
     assert "No account is needed." in first.why
-    assert any("open to you wherever you live" in why for why in first.why)
-    assert first.due == "as soon as possible, but not later than 48 hours after a valid request is received (law)"
+    assert any("does not ask where somebody lives" in why for why in first.why)
+    assert (
+        first.due == "as soon as possible, but not later than 48 hours (by law, from when a valid request is received)"
+    )
     assert first.missing == ()
     assert any(r.kind == "police" and r.law_id == "ke_cmca_37" for r in found)
     assert any("Access Now" in r.helpline for r in found)
@@ -153,7 +157,71 @@ def test_a_website_that_is_no_platform_is_asked_through_who_carries_it() -> None
 
 def test_each_platform_where_it_was_seen_has_its_own_way() -> None:
     found = good(seen_at(asked("x", "KE"), "https://www.reddit.com/r/a/comments/b/c/", "https://x.com/a/status/1"))
-    assert list(dict.fromkeys(r.platform_id for r in found if r.kind == "platform")) == ["reddit", "x"]
+    own = [(r.platform_id, r.channel_id) for r in found if r.kind == "platform"]
+    assert own[:2] == [("reddit", "ncii"), ("x", "take_it_down")]  # the best on each before the second best on any
+    assert ("x", "intimate_media") in own[2:]
+
+
+def test_forty_sightings_on_six_platforms() -> None:
+    places = [
+        "https://x.com/a/status/{}",
+        "https://www.facebook.com/a/posts/{}",
+        "https://t.me/channel/{}",
+        "https://www.pornhub.com/view_video.php?viewkey={}",
+        "https://pictures.example/albums/{}",
+        "https://www.reddit.com/r/a/comments/b{}/c/",
+    ]
+    found = good(seen_at(asked("x", "KE"), *(places[n % 6].format(n) for n in range(40))))
+    first = {r.platform_id: r for r in reversed(found) if r.kind == "platform"}
+    assert [r.platform_id for r in found[:6]] == ["x", "facebook", "telegram", "pornhub", "other_platform", "reddit"]
+    assert first["x"].why[0] == "7 of the 40 places where it was seen are there."
+    assert first["reddit"].why[0] == "6 of the 40 places where it was seen are there."
+    assert first["other_platform"].why[0] == "For what is on pictures.example."
+    programme = next(r for r in found if r.kind == "hash_programme")
+    assert "Takes part in StopNCII: X (check before sending), Facebook (since 2024, check" in programme.why[0]
+    assert programme.why[1].startswith("Does not take part: Telegram")
+
+
+def test_a_place_that_nobody_knows_is_not_lost() -> None:
+    seen = RequestSighting(item=1, platform="Viber", handle="@a", posted_at="2026-11-27")
+    found = good(replace(asked("x", "TR"), platform="", sightings=(seen, replace(seen, platform="telegram"))))
+    other = next(r for r in found if r.platform_id == "other_platform")
+    assert other.why[:2] == ("For what is on Viber.", "1 of the 2 places where it was seen are there.")
+    assert {"platform", "search", "hash_programme", "police", "support"} <= {r.kind for r in found}
+    law = next(r for r in found if r.platform_id == "other_platform" and r.law_id == "us_tida")
+    assert "Nobody has verified that another platform follows TAKE IT DOWN Act: check before sending." in law.doubts
+    assert not [r for r in found if r.platform_id == "aggregator"]
+
+
+def test_a_step_that_follows_a_deadline_and_a_refusal_is_said_once() -> None:
+    ftc = next(r for r in good(asked("x", "KE")) if r.platform_id == "us_ftc")
+    assert len([why for why in ftc.why if "refuses a valid request" in why]) == 1
+    assert len({*ftc.why}) == len(ftc.why)
+
+
+def test_a_way_that_is_not_for_the_sender_says_for_whom_it_is() -> None:
+    programme = next(r for r in good(asked("x", "KE", role="agent")) if r.platform_id == "stopncii")
+    assert "role" in programme.missing
+    assert any("only from the person in the picture." in why for why in programme.why)
+
+
+@pytest.mark.parametrize("role", ["depicted", "agent", "guardian", "owner", "anyone", ""])
+@pytest.mark.parametrize("country", ["", "KE", "GB", "DE", "KR", "IN", "BR", "TR"])
+def test_nobody_is_called_she(role: str, country: str) -> None:
+    request = replace(asked("x", country, role=role or "depicted"), platform="")
+    request = seen_at(
+        replace(request, sender=replace(request.sender, role=role)), "https://x.com/a/status/1", "a.example"
+    )
+    found = routes(request, FACTS)
+    said = [text for r in found for text in (r.title, *r.why, *r.costs, *r.doubts, r.refused)]
+    for law_id in ("", "us_tida", "uk_osa_20a", "eu_gdpr_17", "in_it_rules_3_2_b", "kr_14_2", "za_cyber_20"):
+        for platform in ("x", "police", "google_search", "court"):
+            one = assess(replace(request, law=law_id, platform=platform, channel=""), FACTS)
+            said += [text for c in one.checks for text in (c.says, c.remedy, c.asked)]
+            said += [text for r in one.refusals for text in (r.says, r.remedy)]
+            said += [*(r.says for r in one.risks), *one.doubts]
+    assert len(said) > 100
+    assert [text for text in said if re.search(r"\b(?:she|hers?|herself|KE|GB|DE|KR|IN|BR)\b", text)] == []
 
 
 def test_what_a_way_lacks_counts_its_own_sightings_alone() -> None:
@@ -187,8 +255,12 @@ def test_what_is_not_verified_says_so() -> None:
     found = good(asked("x", "KE"))
     assert any(CHECK in doubt for r in found for doubt in r.doubts)
     for r in found:
-        if r.platform_id and r.law_id:
-            assert {*FACTS.laws[r.law_id].doubts(), *FACTS.platforms[r.platform_id].doubts()} <= {*r.doubts}
+        if not r.platform_id:
+            continue
+        facts_used = [FACTS.laws[r.law_id]] if r.law_id else []
+        for fact in (*facts_used, FACTS.platforms[r.platform_id]):
+            if fact.confidence is not Confidence.VERIFIED:
+                assert any(doubt.startswith(fact.name) for doubt in r.doubts)
     police = next(r for r in found if r.kind == "police")
     assert any(CHECK in cost for cost in police.costs)
 
@@ -240,7 +312,10 @@ def test_the_way_that_was_chosen_by_hand_is_refused_with_the_reason() -> None:
     (route,) = [r for r in refused(asked("x", "KE", law="ke_cmca_37")) if r.law_id == "ke_cmca_37"]
     assert "goes to the police" in route.refused
     (route,) = [r for r in refused(asked("x", "KE", law="eu_dsa_16")) if r.law_id == "eu_dsa_16"]
-    assert "she lives in KE" in route.refused
+    assert "the European Union, and you live in Kenya." in route.refused
+    for_her = asked("x", "KE", law="eu_dsa_16", role="agent")
+    (route,) = [r for r in refused(for_her) if r.law_id == "eu_dsa_16"]
+    assert "and the person in the picture lives in Kenya." in route.refused
 
 
 def test_without_a_country_no_law_is_guessed() -> None:
