@@ -200,7 +200,7 @@ class _Finder:
 
     def _statutes(self, platform: Platform, own: Iterable[Route]) -> Iterable[Route]:
         covered = {r.law_id for r in own if r.platform_id == platform.id}
-        for law in sorted(self.laws, key=_soonest):
+        for law in sorted(self.laws, key=lambda law: _rank(law, self._hers(law) or law.id in platform.laws)):
             if law.addressed_to not in ("platform", "controller") or law.offer == "only_if_asked" or law.id in covered:
                 continue
             named = law.id in platform.laws
@@ -222,11 +222,13 @@ class _Finder:
     def _search(self) -> Iterable[Route]:
         erasure = [law for law in self.laws if law.addressed_to == "controller" and self._hers(law)]
         where = country_name(self.country)
-        more = [f"In {where}, {law.called} gives a right to erasure against search engines too." for law in erasure]
+        more = [f"In {where}, {law.called} gives a right to erasure against search engines too." for law in erasure[:1]]
         for platform in sorted(self.platforms, key=lambda p: list(Confidence).index(p.confidence)):
             if platform.kind == "search":
                 why = "It takes the page out of what people find. It does not delete it."
-                yield self._route("search", platform, None, None, why, *more[:1])
+                bound = [law for law in self.laws if self._binds(law, platform)]
+                duty = [f"In {where}, {law.called} obliges search engines too." for law in bound]
+                yield self._route("search", platform, None, None, why, *duty, *more)
 
     def _carriers(self) -> Iterable[Route]:
         if not any(p.id == _GENERIC or p.kind in _CARRIED for p in self.targets):
@@ -402,11 +404,12 @@ def _inside(name: str) -> str:
     return name[0].lower() + name[1:] if name.startswith(("The ", "A ", "Another ")) else name
 
 
-def _soonest(law: Law) -> tuple[bool, float]:
-    """The laws made for this before the general right to erasure, the shortest limit first."""
+def _rank(law: Law, near: bool) -> tuple[bool, bool, float]:
+    """The laws made for this before the general right to erasure; first those of the country or the platform, the
+    shortest limit first."""
     limit = law.deadline
     hours = (limit.hours or limit.days * 24 or limit.months * 24 * 30) if limit else float("inf")
-    return law.addressed_to == "controller", hours
+    return law.addressed_to == "controller", not near, hours
 
 
 def _a_few(sightings: list[RequestSighting]) -> tuple[RequestSighting, ...]:

@@ -193,6 +193,27 @@ def test_a_place_that_nobody_knows_is_not_lost() -> None:
     assert not [r for r in found if r.platform_id == "aggregator"]
 
 
+@pytest.mark.parametrize(
+    ("country", "laws"),
+    [
+        ("ES", ["eu_dsa_16", "us_tida", "eu_gdpr_17"]),
+        ("BR", ["br_mci_21", "us_tida"]),
+        ("NZ", ["nz_hdca_24", "us_tida"]),
+        ("US", ["us_tida"]),
+    ],
+)
+def test_the_law_of_the_country_comes_before_one_from_elsewhere(country: str, laws: list[str]) -> None:
+    found = good(seen_at(asked("telegram", country), "https://t.me/example/12"))
+    assert [r.law_id for r in found if r.kind == "law"] == laws
+
+
+def test_what_binds_a_search_engine_is_named() -> None:
+    british = next(r for r in good(asked("x", "GB")) if r.platform_id == "google_search")
+    assert "In the United Kingdom, Online Safety Act 2023, section 20A obliges search engines too." in british.why
+    kenyan = next(r for r in good(asked("x", "KE")) if r.platform_id == "google_search")
+    assert not [why for why in kenyan.why if "obliges" in why]
+
+
 def test_a_step_that_follows_a_deadline_and_a_refusal_is_said_once() -> None:
     ftc = next(r for r in good(asked("x", "KE")) if r.platform_id == "us_ftc")
     assert len([why for why in ftc.why if "refuses a valid request" in why]) == 1
