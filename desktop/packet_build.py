@@ -190,6 +190,8 @@ def _key_of(path: Path) -> Ed25519PrivateKey:
         )
         show.tell(f"{name} is a new key, which was made now. Keep it to yourself: whoever has it can sign as you.")
         return made
+    if not path.is_file():
+        raise _no_key(name)
     if os.name != "nt" and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         show.tell(f"Others on this computer may read {name}, and sign as you. To keep it to yourself: chmod 600 {name}")
     try:

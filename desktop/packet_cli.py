@@ -24,22 +24,25 @@ if TYPE_CHECKING:
     from desktop.packets.request import Request
 
 _EPILOG = """\
-A packet is what you send: letters and records in one zip file, signed, that anybody can check with public tools. A
-request says who is depicted, where the pictures are, on which law, and to whom. It is a text file (TOML): start from
-the example resources/demo/request.toml, which docs/requests.md explains.
+A packet is what you send: letters and records in one zip file, signed, that anybody can
+check with public tools. A request says who is depicted, where the pictures are, on
+which law, and to whom. It is a text file (TOML): start from the example
+resources/demo/request.toml, which docs/requests.md explains.
 
 examples:
-  counterproof packet check request.toml             what is there, what is missing, what it may cost you
-  counterproof packet routes request.toml            whom you can ask, in which order, and why
+  counterproof packet check request.toml
+  counterproof packet routes request.toml
   counterproof packet build request.toml -o out --casebook my.case
   counterproof packet build request.toml -o out --key my-key.pem --to age1…
   counterproof packet verify request-1a2b3c4d.zip
-  counterproof packet facts us_tida                  what is known about a law or a platform, and how surely
+  counterproof packet facts us_tida
 
-Nothing is sent: you send the packet yourself, when you want to. REQUEST can be -, for standard input.
+Nothing is sent: you send the packet yourself, when you want to. REQUEST can be -, for
+standard input.
 
-exit status: 0 done, 1 not done (the reason is on standard error), or for verify: the packet was changed, 2 the request
-is not complete or cannot be made (what is missing is listed), or the command was not understood, 130 stopped"""
+exit status: 0 done; 1 not done (the reason is on standard error), or for verify: the
+packet was changed; 2 the request is not complete or cannot be made (what is missing is
+listed), or the command was not understood; 130 stopped"""
 
 
 def arguments(packet: argparse.ArgumentParser) -> None:
@@ -65,7 +68,7 @@ def arguments(packet: argparse.ArgumentParser) -> None:
     verb("routes", "say whom to ask, in which order, and why")
     _build_arguments(verb("build", "build the packet"))
     split = verb("split", "divide a request about many places as the platform wants them")
-    _output_argument(split, "the new requests")
+    _output_argument(split, "where the new requests are written")
     verify = verb("verify", "check a packet to the last bit", request=False)
     verify.epilog = (
         "--passphrase-file and --passphrase-fd give the passphrase of a .zip.age, which is asked for otherwise."
@@ -84,7 +87,7 @@ def _build_arguments(build: argparse.ArgumentParser) -> None:
     build.epilog = (
         "--passphrase-file and --passphrase-fd give the passphrase of the casebook, which is asked for otherwise."
     )
-    _output_argument(build, "the packet")
+    _output_argument(build, "where the packet is written")
     signing = build.add_mutually_exclusive_group(required=True)
     signing.add_argument(
         "--casebook",
@@ -120,8 +123,8 @@ def _build_arguments(build: argparse.ArgumentParser) -> None:
     build.add_argument("--as", dest="actor", metavar="NAME", help="who is at work, for the casebook’s custody log")
 
 
-def _output_argument(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help=f"where {what} is written")
+def _output_argument(parser: argparse.ArgumentParser, says: str) -> None:
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help=says)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -213,13 +216,16 @@ def _assessed(args: argparse.Namespace) -> Assessment:
 
 
 def _check(args: argparse.Namespace) -> int:
-    assessment = _assessed(args)
-    good = assessment.complete and not assessment.refusals
+    return _told(args, _assessed(args))
+
+
+def _told(args: argparse.Namespace, assessment: Assessment) -> int:
+    """Say how a request stands; the exit status."""
     if args.json:
         show.as_json("packet_check", show.assessed(assessment))
     else:
         show.say_all(show.check_lines(assessment))
-    return DONE if good else USAGE
+    return DONE if assessment.complete and not assessment.refusals else USAGE
 
 
 def _routes(args: argparse.Namespace) -> int:
@@ -238,6 +244,8 @@ def _split(args: argparse.Namespace) -> int:
     from desktop.packets.request import to_json
 
     assessment = _assessed(args)
+    if assessment.refusals:
+        return _told(args, assessment)
     parts = batches.split(assessment.request, assessment.platform, assessment.channel)
     width = len(str(len(parts)))
     files = {f"request-{n:0{width}}-of-{len(parts)}.json": to_json(p).encode() for n, p in enumerate(parts, 1)}

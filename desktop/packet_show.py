@@ -129,14 +129,15 @@ def built_lines(
     """What was written, with which key, and what to do now."""
     whole, digest, *sheets = paths
     encrypted = whole.suffix == ".age"
-    yield f"{'A draft' if args.draft else 'The packet'} is in {words.visible(args.output)}:"
+    yield f"{'A draft' if args.draft else 'The packet'} is in {words.visible(str(whole.parent))}:"
     how = "encrypted" if encrypted else "not encrypted"
     what = "a draft, which is not to be sent" if args.draft else "this is what you send"
     yield f"  {whole.name}: {what}. It is {how}."
     yield f"  {digest.name}: the fingerprint of the zip file, for whoever checks it."
-    also = " They are not encrypted." if encrypted else ""
     if sheets:
-        yield f"  {' and '.join(p.name for p in sheets)}: for you alone. They say how to send it.{also}"
+        says = "They say what is missing." if args.draft else "They say how to send it."
+        also = " They are not encrypted." if encrypted else ""
+        yield f"  {' and '.join(p.name for p in sheets)}: for you alone. {says}{also}"
     yield ""
     if packet.signer:
         yield "Signed with the key whose fingerprint is"

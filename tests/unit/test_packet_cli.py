@@ -328,6 +328,12 @@ class TestBuild:
         assert "not a key that signs packets" in flat(capsys.readouterr().err)
         assert (tmp_path / "key").read_bytes() == key
 
+    def test_a_folder_that_is_no_key(self, tmp_path: Path, capsys: Said) -> None:
+        assert main(["packet", "build", DEMO, "-o", str(tmp_path / "out"), "--key", str(tmp_path)]) == 1
+        said = flat(capsys.readouterr().err)
+        assert "not a key that signs packets" in said
+        assert "chmod" not in said
+
     def test_a_casebook_that_does_not_know_the_picture(self, tmp_path: Path, capsys: Said) -> None:
         (tmp_path / "secret").write_text("lantern gravel otter midnight")
         (tmp_path / "secret").chmod(0o600)
@@ -376,6 +382,14 @@ class TestSplit:
         names = sorted(p.name for p in out.iterdir())
         assert names[0] == "request-01-of-40.json"
         assert main(["packet", "check", str(out / names[-1])]) == 0
+
+    def test_what_is_refused_is_not_split(self, minor: str, tmp_path: Path, capsys: Said) -> None:
+        out = tmp_path / "out"
+        assert main(["packet", "split", minor, "-o", str(out)]) == 2
+        assert "cannot be made in this way" in capsys.readouterr().out
+        assert main(["packet", "split", minor, "-o", str(out), "--json"]) == 2
+        assert record(capsys)["refusals"]
+        assert not out.exists()
 
 
 class TestVerify:
@@ -483,5 +497,6 @@ def test_the_help_names_every_verb(capsys: Said) -> None:
     with pytest.raises(SystemExit):
         main(["packet", "--help"])
     out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 88
     for verb in ("check", "routes", "build", "split", "verify", "facts"):
         assert f"\n    {verb} " in out
