@@ -27,7 +27,7 @@ from desktop.window.case_runner import Book
 from desktop.window.case_session import CaseSession
 from desktop.window.packet_facts import FactsWindow, ImportFacts
 from desktop.window.packet_form import PacketForm
-from desktop.window.packet_jobs import Begun, Built, Materials, Tracked
+from desktop.window.packet_jobs import Begun, Built, Materials, Tracked, Wanted
 from desktop.window.packet_pages import SavePage, SendPage
 from desktop.window.packet_questions import Outlook
 from desktop.window.packet_track import SentForm, TrackWindow
@@ -163,7 +163,8 @@ class PacketDesk(QObject):
         if why := packet_view.too_many(outlook):
             form.show_problem(why)
             return
-        passphrase, key = page.lock()
+        wanted = Wanted(form.folder, *page.lock(), sheet=page.sheet.isChecked())
+        form.sheet = wanted.sheet
         form.stamp(datetime.datetime.now(datetime.UTC).replace(microsecond=0))
         form.building(translate("packet", "Making the packet…"))
         request = form.request
@@ -206,8 +207,7 @@ class PacketDesk(QObject):
                     self._cases.ask(lambda book: packet_jobs.record(book, request_id, built))
                 make(materials, [*done, built], rest[1:])
 
-            folder = form.folder
-            self._worker.ask(lambda: packet_jobs.build(rest[0], materials, folder, passphrase, key), written, failed)
+            self._worker.ask(lambda: packet_jobs.build(rest[0], materials, wanted), written, failed)
 
         def finished(done: Sequence[Built]) -> None:
             form.building("")

@@ -64,7 +64,8 @@ class PacketForm(Kept):
         self.request, self.everything = begun.request, begun.everything
         self.images, self.built, self.sent = begun.images, begun.built, begun.sent
         self.outlook: Outlook | None = None
-        self.folder = ""
+        self.folder, self.sheet = "", True
+        self.names: Sequence[str] = ()
         self.pages: Sequence[Page] = ()
         self.page: Page | None = None
         self.widget: PageWidget | None = None
@@ -136,7 +137,7 @@ class PacketForm(Kept):
 
     def was_built(self, names: Sequence[str]) -> None:
         """The packets are saved."""
-        self.built = packet_view.named(names)
+        self.names, self.built = names, packet_view.named(names)
 
     def drop(self) -> None:
         """Closes, and saves nothing."""
@@ -289,7 +290,8 @@ class PacketForm(Kept):
             save.folder_wanted.connect(self.folder_wanted)
             return save
         if page.id == "send":
-            send = SendPage(page, packet_view.send_lines(self.built, self.folder, outlook), outlook.parts, self.area)
+            said = packet_view.send_lines(self.built, self.folder, outlook, sheet=self.sheet)
+            send = SendPage(page, said, packet_view.report_names(outlook.parts, self.names), self.area)
             send.copied.connect(self.copied)
             send.sent.connect(self.sent_wanted)
             send.part_wanted.connect(self.part_wanted)

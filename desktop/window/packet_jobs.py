@@ -168,10 +168,21 @@ class Built:
     draft: bool
 
 
-def build(part: Request, materials: Materials, folder: str, passphrase: str, key: str) -> Built:
-    """Makes the packet of one report and writes it, with the sheet for the sender. Raises PacketError.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a packet is saved: in which folder, with which passphrase or to whose age key, and whether with the sheet."""
+
+    folder: str
+    passphrase: str = ""
+    key: str = ""
+    sheet: bool = True
+
+
+def build(part: Request, materials: Materials, wanted: Wanted) -> Built:
+    """Makes the packet of one report and writes it, with the sheet for the sender unless it is left out.
 
     With a passphrase or somebody's age key, only the encrypted packet is written. One that is incomplete is a draft.
+    Raises PacketError.
     """
     from desktop.packets import age_files, bag, complete, letters
 
@@ -181,11 +192,15 @@ def build(part: Request, materials: Materials, folder: str, passphrase: str, key
     packet = bag.build(
         assessment, known, key=materials.key, custody=materials.custody, images=materials.of(part), draft=draft
     )
-    sheet, text = letters.sheet(assessment, known)
+    pdf, text = b"", ""
+    if wanted.sheet:
+        sheet, text = letters.sheet(assessment, known)
+        pdf = sheet.pdf
     locked = b""
-    if passphrase or key:
-        locked = age_files.encrypt(packet.zip, recipients=[key] if key else (), passphrase=passphrase)
-    bag.save(Path(folder), bag.outputs(packet, sheet.pdf, text, locked))
+    if wanted.passphrase or wanted.key:
+        to = [wanted.key] if wanted.key else ()
+        locked = age_files.encrypt(packet.zip, recipients=to, passphrase=wanted.passphrase)
+    bag.save(Path(wanted.folder), bag.outputs(packet, pdf, text, locked))
     law = "" if assessment.law is None else assessment.law.id
     head = materials.custody.head if materials.custody and part.include.custody else ""
     return Built(packet.name, packet.sha256, head, law, assessment.platform.id, assessment.channel.id, draft)

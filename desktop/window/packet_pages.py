@@ -438,6 +438,19 @@ class SavePage(PageWidget):
             grid.addWidget(label, number, 0)
             grid.addWidget(field, number, 1)
         self.body.addLayout(grid)
+        self.sheet = QCheckBox(translate("packet", "Also save the sheet f&or me"), self)
+        self.sheet.setChecked(True)
+        kept = translate(
+            "packet",
+            "It holds each field of their form to copy, and what to check. It is never encrypted: leave it out where "
+            "somebody else uses this computer. The next step shows the same.",
+        )
+        self.sheet.setAccessibleDescription(kept)
+        self.body.addSpacing(6)
+        self.body.addWidget(self.sheet)
+        below = plain(kept, self)
+        below.setContentsMargins(24, 0, 0, 0)
+        self.body.addWidget(below)
         self.how.idToggled.connect(lambda _number, _on: self._show())
         self.body.addStretch(1)
         self._show()
@@ -493,7 +506,7 @@ class SendPage(PageWidget):
     sent = Signal()
     part_wanted = Signal(int)
 
-    def __init__(self, page: Page, said: Sequence[str], parts: int, parent: QWidget) -> None:
+    def __init__(self, page: Page, said: Sequence[str], reports: Sequence[str], parent: QWidget) -> None:
         super().__init__(page, parent)
         self.said = WordsView(self)
         self.said.setAccessibleName(translate("packet", "What to do now"))
@@ -501,11 +514,9 @@ class SendPage(PageWidget):
         self.said.setFixedHeight(self.said.fontMetrics().lineSpacing() * min(12, len(said) + 3))
         self.add(self.said)
         self.part = QComboBox(self)
-        for number in range(parts):
-            text = translate("packet", "Report {n} of {all}").format(n=number + 1, all=parts)
-            self.part.addItem(text, number)
+        self.part.addItems(list(reports))
         self.part.setAccessibleName(translate("packet", "Which report"))
-        self.part.setVisible(parts > 1)
+        self.part.setVisible(len(reports) > 1)
         self.part.currentIndexChanged.connect(self.part_wanted)
         self.body.addWidget(self.part)
         self.rows = QWidget(self)

@@ -421,13 +421,7 @@ def save_lines(request: Request, outlook: Outlook) -> list[str]:
         said.append(translate("packet", "Each report gets a packet of its own."))
     if request.include.image == "none":
         said.append(translate("packet", "No picture goes in."))
-    said.append(
-        translate(
-            "packet",
-            "The packet is one zip file for them. Beside it lies a sheet for you alone, with each field of their form "
-            "to copy. Nothing is sent from here.",
-        )
-    )
+    said.append(translate("packet", "The packet is one zip file for them. Nothing is sent from here."))
     return said
 
 
@@ -450,6 +444,15 @@ def named(names: Sequence[str]) -> str:
     return translate("packet", "{name} and {n} more").format(name=names[0], n=len(names) - 1)
 
 
+def report_names(parts: int, names: Sequence[str]) -> list[str]:
+    """The reports of a request, each with the name of its packet where that is known."""
+    said = translate("packet", "Report {n} of {all}")
+    reports = [said.format(n=number, all=parts) for number in range(1, parts + 1)]
+    if len(names) != parts:
+        return reports
+    return [f"{report}: {name}" for report, name in zip(reports, names, strict=True)]
+
+
 def draft_line(names: Sequence[str], folder: str) -> str:
     """That a draft was saved, and that it is none to send."""
     said = translate(
@@ -459,10 +462,12 @@ def draft_line(names: Sequence[str], folder: str) -> str:
     return said.format(folder=words.visible(folder), name=", ".join(names[:3]) + ("…" if len(names) > 3 else ""))
 
 
-def send_lines(built: str, folder: str, outlook: Outlook) -> list[str]:
-    """Where the packet is, and what to do now, step by step."""
-    if folder:
+def send_lines(built: str, folder: str, outlook: Outlook, *, sheet: bool) -> list[str]:
+    """Where the packet is, and what to do now, step by step. `sheet`: the one for the sender lies beside it."""
+    if folder and sheet:
         where = translate("packet", "Saved in {folder}: {name}. The sheet beside it is for you, not for them.")
+    elif folder:
+        where = translate("packet", "Saved in {folder}: {name}.")
     else:
         where = translate("packet", "Saved before: {name}. Where it lies is not kept in the casebook.")
     steps_ = [] if outlook.assessment is None else guide(outlook.assessment.channel)

@@ -615,9 +615,12 @@ def test_a_passphrase_leaves_only_the_encrypted_packet(window: MainWindow, tmp_p
     form.next.click()
     assert "not the same" in form.problem_text.text()
     saving.again.setText("another long passphrase")
+    assert saving.sheet.isChecked()
+    saving.sheet.click()
     save(form, tmp_path / "out", qtbot)
     assert page(form) == "send"
     assert list((tmp_path / "out").glob("*.zip")) == []
+    assert list((tmp_path / "out").glob("for-you*")) == [], "nothing of it lies there unencrypted"
     (locked,) = (tmp_path / "out").glob("*.zip.age")
     plain = age_files.decrypt(locked.read_bytes(), passphrase="another long passphrase")  # noqa: S106
     assert verify.verify(plain).ok
@@ -682,7 +685,10 @@ def test_each_field_is_copied_by_itself_and_forgotten_at_a_lock(
     copy.click()
     assert QGuiApplication.clipboard().text() == POST.format(n=0)
     assert form.problem_text.text() == "Copied: Address of the post"
+    packets = {p.stem: p for p in (tmp_path / "out").glob("request-*.zip")}
     sending.part.setCurrentIndex(2)
+    name = sending.part.currentText().removeprefix("Report 3 of 3: ")
+    assert POST.format(n=2).encode() in packets[name].read_bytes(), "each report is named with its own packet"
     qtbot.waitUntil(lambda: POST.format(n=2) in labels(sending))
     window.case.lock()
     qtbot.waitUntil(lambda: window.cases.state.value == "locked")
