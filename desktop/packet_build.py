@@ -75,7 +75,7 @@ def build(args: argparse.Namespace, assessment: Assessment, facts: Facts) -> int
         if args.no_sheet:
             written = bag.outputs(packet, encrypted=encrypted)
         else:
-            sheet, text = letters.sheet(assessment, facts)
+            sheet, text = letters.sheet(assessment, facts, draft=args.draft)
             written = bag.outputs(packet, sheet.pdf, text, encrypted)
         paths = bag.save(Path(args.output), written)
         head = custody.head if custody and assessment.request.include.custody else ""

@@ -26,6 +26,11 @@ def text_of(pdf: bytes) -> str:
     return done.stdout.decode("utf-8")
 
 
+def pages_of(pdf: bytes) -> list[str]:
+    """The text of each page, as `text_of`."""
+    return text_of(pdf).split("\f")[:-1]
+
+
 def streams_of(pdf: bytes) -> Iterator[bytes]:
     """Everything inside a PDF: each stream decompressed, each other object as it is written, and the metadata."""
     with pikepdf.open(io.BytesIO(pdf)) as document:

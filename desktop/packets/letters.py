@@ -110,16 +110,17 @@ def documents(
     return tuple(made)
 
 
-def sheet(assessment: Assessment, facts: Facts) -> tuple[Document, str]:
+def sheet(assessment: Assessment, facts: Facts, *, draft: bool = False) -> tuple[Document, str]:
     """For the sender alone: where the request goes, what to copy and what to check, as PDF and as plain text.
 
-    Raises SetupError as `documents`.
+    `draft` marks every page, and the beginning of the text. Raises SetupError as `documents`.
     """
     from desktop.packets import letter_sheet
 
-    letter = bodies.Letter(catalogue(assessment.request.language), assessment, facts, draft=False)
+    letter = bodies.Letter(catalogue(assessment.request.language), assessment, facts, draft)
     heading: Block = {"k": "h", "l": 1, "r": bodies.title("sheet", letter)}
-    text = as_text([heading, *letter_sheet.body(letter, whole=True)], letter.words.colon)
+    marks = [_mark(letter.words.text("common.draft"))] if draft else []
+    text = as_text([*marks, heading, *letter_sheet.body(letter, whole=True)], letter.words.colon)
     return _document("sheet", letter, letter_sheet.body(letter, whole=False)), text
 
 

@@ -19,6 +19,7 @@ from desktop.packets import bag, complete, facts, verify
 from desktop.packets.request import from_toml, to_json
 from tests.casebook_kill import CHEAP
 from tests.conftest import ROOT
+from tests.packet_texts import pages_of
 from tests.unit.packet_bags import OTHER_KEY, PAYLOAD, files_of, packed, zipped
 from tests.unit.packet_requests import full_request
 
@@ -183,7 +184,16 @@ class TestBuild:
         assert main(["packet", "build", lacking, "-o", str(out), "--unsigned", "--draft"]) == 0
         assert "a draft, which is not to be sent" in flat(capsys.readouterr().out)
         (zip_file,) = out.glob("*.zip")
-        assert zip_file.name.startswith("draft-")
+        mark = "DRAFT. Not complete. Not to be sent."
+        pdfs = [data for path, data in files_of_bytes(zip_file).items() if path.endswith(".pdf")]
+        (sheet,) = out.glob("for-you-draft-*.pdf")
+        for pdf in (*pdfs, sheet.read_bytes()):
+            pages = pages_of(pdf)
+            assert pages
+            assert [mark in flat(page) for page in pages] == [True] * len(pages)
+        (text,) = out.glob("for-you-draft-*.txt")
+        assert text.read_text("utf-8").startswith(f"{mark}\n")
+        assert len(list(out.glob("*draft-*"))) == 4
         assert main(["packet", "verify", str(zip_file)]) == 0
         said = capsys.readouterr().out
         assert "It is a draft" in said
@@ -366,8 +376,12 @@ class TestBuild:
 
 
 def files_of_zip(path: Path) -> list[str]:
+    return list(files_of_bytes(path))
+
+
+def files_of_bytes(path: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as whole:
-        return whole.namelist()
+        return {name: whole.read(name) for name in whole.namelist()}
 
 
 class TestSplit:
