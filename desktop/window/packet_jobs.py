@@ -194,7 +194,7 @@ def build(part: Request, materials: Materials, wanted: Wanted) -> Built:
     )
     pdf, text = b"", ""
     if wanted.sheet:
-        sheet, text = letters.sheet(assessment, known)
+        sheet, text = letters.sheet(assessment, known, draft=draft)
         pdf = sheet.pdf
     locked = b""
     if wanted.passphrase or wanted.key:
