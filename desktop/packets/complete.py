@@ -608,7 +608,8 @@ class _Rules:
             if who and not _may(role, who):
                 by = whose or f"{self.platform.name}, “{self.channel.name}”,"
                 may = " or ".join(_WHO[w] for w in who if w in _WHO)
-                return f"{by} takes a request only from {may}.", "Let one of them ask, or choose another way."
+                they = "one of these" if " or " in may else "that person"
+                return f"{by} takes a request only from {may}.", f"Let {they} ask, or choose another way."
         if self.request.acts_for_her and not self.request.depicted_name.strip():
             return "It is not said for whom you act.", "Add the name of the person in the picture."
         return None

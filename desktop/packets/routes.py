@@ -156,7 +156,8 @@ class _Finder:
             for channel in platform.channels:
                 if channel.purpose == _CHILD_SAFETY and fits(channel, "", self.country):
                     why = tuple(filter(None, [channel.says or platform.says, channel.address, *channel.steps]))
-                    doubts = (*platform.doubts(), *channel.doubts())
+                    unused = ("stopncii", "take_it_down", "laws")
+                    doubts = (*platform.doubts(unused), *channel.doubts(without=("batch", "laws")))
                     yield Route(
                         _CHILD_SAFETY,
                         platform_id=platform.id,
