@@ -360,7 +360,7 @@ class _Finder:
             more = f" and {len(sites) - _NAMED} more" if len(sites) > _NAMED else ""
             yield f"For what is on {', '.join(sites[:_NAMED])}{more}."
         if len(self.targets) > 1 and there:
-            yield f"{len(there)} of the {len(self.request.sightings)} places where it was seen are there."
+            yield f"{len(there):,} of the {len(self.request.sightings):,} places where it was seen are there."
 
     def _why(self, law: Law | None, platform: Platform, channel: Channel) -> Iterable[str]:
         yield channel.says or platform.says
@@ -439,7 +439,7 @@ def _title(platform: Platform, channel: Channel, law: Law | None) -> str:
 def _take_part(platforms: Iterable[Platform]) -> Iterable[str]:
     """Which of the platforms take part in StopNCII, each with a mark where that was not verified."""
     found: dict[str, list[str]] = {"yes": [], "no": [], "unknown": []}
-    for platform in platforms:
+    for platform in (p for p in platforms if p.id != _GENERIC):
         sure = platform.confidence is Confidence.VERIFIED and "stopncii" not in platform.unchecked
         since = f"since {platform.stopncii_since}" if platform.stopncii_since else ""
         marks = ", ".join(filter(None, (since, "" if sure or platform.stopncii == "unknown" else CHECK)))

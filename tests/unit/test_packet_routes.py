@@ -180,6 +180,7 @@ def test_forty_sightings_on_six_platforms() -> None:
     programme = next(r for r in found if r.kind == "hash_programme")
     assert "Takes part in StopNCII: X (check before sending), Facebook (since 2024, check" in programme.why[0]
     assert programme.why[1].startswith("Does not take part: Telegram")
+    assert not [why for why in programme.why if "It is not known" in why]  # of a website that nobody knows
 
 
 def test_a_place_that_nobody_knows_is_not_lost() -> None:
