@@ -72,7 +72,7 @@ def check_lines(assessment: Assessment) -> Iterator[str]:
 def _risk_lines(assessment: Assessment) -> Iterator[str]:
     yield from section("What it may cost you", _costs(assessment))
     yield from section("Good to know", [r.says for r in assessment.risks if r.kind == "warning"])
-    yield from section("Check before sending", assessment.doubts)
+    yield from section("Check before sending", _doubts(assessment))
 
 
 def _about(assessment: Assessment) -> Iterator[str]:
@@ -85,6 +85,17 @@ def _costs(assessment: Assessment) -> list[str]:
     """What the request costs or risks, with a mark where nobody has verified it."""
     costs = [r for r in assessment.risks if r.kind != "warning"]
     return [r.says if r.confidence == "verified" else f"{r.says} ({r.confidence}: {CHECK})" for r in costs]
+
+
+def _doubts(assessment: Assessment) -> list[str]:
+    """What to check before sending; first, whether the request leads her elsewhere. It may come from somebody else."""
+    own, channel = assessment.request.recipient, assessment.channel
+    named = ", ".join(filter(None, (own.name, *own.address.splitlines(), own.email)))
+    if not named or any(check.element == "recipient" for check in assessment.checks):
+        return list(assessment.doubts)
+    known = f" at {channel.address}" if channel.address else f", “{channel.name}”"
+    elsewhere = f"The request itself says to whom it goes: {named}. What is known is {assessment.platform.name}{known}."
+    return [f"{elsewhere} So {CHECK}.", *assessment.doubts]
 
 
 def section(title: str, sentences: Sequence[str]) -> Iterator[str]:
@@ -147,7 +158,7 @@ def built_lines(
         yield "It is not signed: nobody can tell whether somebody made it anew."
     yield from section("Could be stronger", [f"{c.says} {c.remedy}".strip() for c in assessment.weak])
     yield from section("What it may cost you", _costs(assessment))
-    yield from section("Check before sending", assessment.doubts)
+    yield from section("Check before sending", _doubts(assessment))
     yield ""
     yield "What to do now"
     if args.draft:
@@ -170,7 +181,7 @@ def built_lines(
 def _way(assessment: Assessment) -> Iterator[str]:
     """How the channel is reached, a line each."""
     channel, own = assessment.channel, assessment.request.recipient
-    if channel.kind == "email" and (address := own.email or channel.address):
+    if channel.kind == "email" and (address := channel.address or own.email):
         yield f"Send it by e-mail to {address}."
     elif channel.address:
         yield f"Open {channel.address} in your own browser."
@@ -265,7 +276,7 @@ def assessed(assessment: Assessment) -> dict[str, Any]:
         "refusals": [asdict(r) for r in assessment.refusals],
         "checks": [asdict(c) for c in assessment.checks],
         "risks": [asdict(r) for r in assessment.risks],
-        "doubts": list(assessment.doubts),
+        "doubts": _doubts(assessment),
     }
 
 

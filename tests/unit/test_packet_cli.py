@@ -117,6 +117,26 @@ class TestCheck:
         main(["packet", "routes", str(tmp_path / "r.json")])
         assert capsys.readouterr().out.replace("\n", "").isprintable()
 
+    def test_a_request_that_leads_elsewhere_is_noticed(self, tmp_path: Path, capsys: Said) -> None:
+        """Somebody who makes a request for her could have it sent to himself."""
+        request = full_request(facts.load(), "", "telegram", channel="abuse")
+        to = dataclasses.replace(request.recipient, name="Telegram", address="", email="desk@evil.example")
+        (tmp_path / "r.json").write_text(to_json(dataclasses.replace(request, recipient=to)))
+        assert main(["packet", "check", str(tmp_path / "r.json")]) == 0
+        says = (
+            "The request itself says to whom it goes: Telegram, desk@evil.example. What is known is Telegram at abuse@"
+        )
+        assert f"Check before sending {says}" in flat(capsys.readouterr().out)
+        assert main(["packet", "build", str(tmp_path / "r.json"), "-o", str(tmp_path / "out"), "--unsigned"]) == 0
+        out = flat(capsys.readouterr().out)
+        assert says in out
+        assert "Send it by e-mail to abuse@" in out
+        assert main(["packet", "check", str(tmp_path / "r.json"), "--json"]) == 0
+        assert says in str(record(capsys)["doubts"])
+        (tmp_path / "r.json").write_text(to_json(full_request(facts.load(), "", "host")))
+        assert main(["packet", "check", str(tmp_path / "r.json")]) == 0
+        assert "The request itself says" not in flat(capsys.readouterr().out)
+
 
 class TestRoutes:
     def test_in_order_with_reasons(self, capsys: Said) -> None:
