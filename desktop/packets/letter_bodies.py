@@ -185,13 +185,17 @@ def _top(kind: str, letter: Letter) -> list[Block]:
     return blocks
 
 
+def cited(law: Law) -> str:
+    """Name and citation of the law; some are cited by their name and what follows it."""
+    return law.citation if law.citation.startswith(law.name) else f"{law.name}, {law.citation}"
+
+
 def law_line(letter: Letter) -> Runs:
     """Name, gloss in the letter's language, and citation of the law. A law without a gloss gets what its name means."""
     law, words = letter.law, letter.words
     assert law is not None  # noqa: S101 - only asked where there is one
     own = law.gloss.get(words.code, "")
     gloss = value(own) if own else value(law.gloss.get("en", law.citation), language="en")
-    # Some laws are cited by their name and no more.
     if law.citation.startswith(law.name):
         return words.say("brief.law_short", law=value(law.citation), gloss=gloss)
     return words.say("brief.law", law=value(law.name), gloss=gloss, citation=value(law.citation))
@@ -202,7 +206,7 @@ def _earlier(letter: Letter) -> list[Block]:
     law = letter.facts.laws.get(earlier.law)
     items: list[tuple[Runs, Runs | list[Block]]] = [
         (words.say("common.to"), [_platform_name(letter, earlier.platform)]),
-        *([(words.say("common.law"), [value(law.name), words.comma, value(law.citation)])] if law else ()),
+        *([(words.say("common.law"), [value(cited(law))])] if law else ()),
         (words.say("complaint.sent"), [letter.given(utc(earlier.sent_at))]),
         *([(words.say("complaint.due"), [value(utc(earlier.due_at))])] if earlier.due_at else ()),
         (words.say("complaint.answer"), own_words(earlier.answer) or words.say("complaint.no_answer")),

@@ -116,7 +116,7 @@ def _way(letter: Letter) -> list[Block]:
         say = "sheet.email_to" if "@" in address and "/" not in address else "sheet.open_address"
         found += [paragraph(words.say(say)), copyable(address)]
     if channel.steps:
-        found += [paragraph(words.say("sheet.in_app")), bullets([_sentence(s) for s in channel.steps], "steps")]
+        found += [paragraph(words.say("sheet.steps")), bullets([_sentence(s) for s in channel.steps], "steps")]
     account = words.say(f"sheet.account_{channel.account}")
     return [*found, *([paragraph(account)] if channel.kind not in ("email", "phone", "post") else [])]
 
@@ -202,7 +202,7 @@ def field_text(letter: Letter, what: str) -> str:
     texts = {
         "none": "",
         "platform_name": _asked_before(letter) or letter.assessment.platform.name,
-        "law_citation": f"{law.name}, {law.citation}" if law else "",
+        "law_citation": bodies.cited(law) if law else "",
         "depicted_name": depicted.name,
         "sender_name": sender.name,
         "on_behalf": depicted.name if sender.role in ("agent", "guardian") else "",
