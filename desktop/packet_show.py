@@ -217,17 +217,19 @@ def verified_lines(args: argparse.Namespace, found: Verified) -> Iterator[str]:
 
 def law_lines(law: Law) -> Iterator[str]:
     """A law, without its source and doubts."""
+    from desktop.packets.complete import WHO
+
     yield law.name
     yield f"  {law.citation}; {', '.join(law.countries)}"
     yield f"  {law.says}"
     yield f"  {law.synthetic_says}"
-    yield f"  Who may file: {', '.join(law.who)}"
+    yield f"  Who may ask: {', '.join(WHO.get(who, 'anybody') for who in law.who)}"
     if law.deadline:
         yield f"  Time limit: {law.deadline.words}"
     yield from section("What a request needs", [_needed(e) for e in law.elements])
     yield from section("What it may cost you", [c.says for c in law.costs])
     yield from section("Good to know", law.warnings)
-    yield from section("What next", [f"{n.says} [{n.platform}]" for n in law.next])
+    yield from section("What next", list(dict.fromkeys(f"{n.says} [{n.platform}]" for n in law.next)))
 
 
 def platform_lines(platform: Platform) -> Iterator[str]:
@@ -248,7 +250,7 @@ def platform_lines(platform: Platform) -> Iterator[str]:
 
 
 def _needed(element: NeededElement) -> str:
-    when = {"agent": " (when somebody acts for her)", "sensible": " (advised)"}.get(element.need, "")
+    when = {"agent": " (when somebody acts for the person)", "sensible": " (advised)"}.get(element.need, "")
     return f"{ELEMENTS[element.id].title}{when}" + (f": {element.says}" if element.says else "")
 
 

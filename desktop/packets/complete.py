@@ -66,7 +66,8 @@ _TABLES: Mapping[str, Any] = {
     "item": RequestItem(),
     "sighting": RequestSighting(),
 }
-_WHO = {
+# Who may ask, in words; "anyone" has no entry.
+WHO = {
     "depicted": "the person in the picture",
     "agent": "somebody who acts for that person",
     "guardian": "a parent or guardian",
@@ -607,7 +608,7 @@ class _Rules:
         for who, whose in ((self.law.who, self.law.called) if self.law else ((), ""), (self.channel.who, "")):
             if who and not _may(role, who):
                 by = whose or f"{self.platform.name}, “{self.channel.name}”,"
-                may = " or ".join(_WHO[w] for w in who if w in _WHO)
+                may = " or ".join(WHO[w] for w in who if w in WHO)
                 they = "one of these" if " or " in may else "that person"
                 return f"{by} takes a request only from {may}.", f"Let {they} ask, or choose another way."
         if self.request.acts_for_her and not self.request.depicted_name.strip():

@@ -481,6 +481,12 @@ class TestFacts:
         assert main(["packet", "facts", id, "--json"]) == 0
         assert {"law", "platform"} & record(capsys).keys()
 
+    def test_in_words(self, capsys: Said) -> None:
+        assert main(["packet", "facts", "us_tida"]) == 0
+        out = flat(capsys.readouterr().out)
+        assert "Who may ask: the person in the picture, somebody who acts for that person, a parent or guardian" in out
+        assert out.count("tell the Federal Trade Commission. [us_ftc]") == 1
+
     def test_each_law_and_platform_can_be_shown(self, capsys: Said) -> None:
         known = facts.load()
         for law in known.laws.values():
