@@ -107,6 +107,14 @@ def test_what_steers_a_request_is_risky(
     assert key in risky
 
 
+def test_a_warning_that_would_no_longer_be_shown_is_risky(tmp_path: Path, shipped: Facts) -> None:
+    first = shipped.law("us_tida").warnings[0]
+    hidden = TIDA.replace(f'"{first}"', f'{{says = "{first}", for = "lawyer"}}')
+    assert hidden != TIDA
+    (difference,) = check_import(single(tmp_path, "us_tida.toml", hidden), shipped, TODAY).differences
+    assert (difference.key, difference.new, difference.risky) == (f"warnings_for {first}", "lawyer", True)
+
+
 def test_words_alone_are_not_risky(tmp_path: Path, shipped: Facts) -> None:
     text = TIDA.replace("US law of 2025", "Law of the United States of 2025")
     text = text.replace("verified_on = 2026-11-23", "verified_on = 2026-11-27")

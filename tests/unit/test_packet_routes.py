@@ -208,6 +208,14 @@ def test_the_law_of_the_country_comes_before_one_from_elsewhere(country: str, la
     assert [r.law_id for r in found if r.kind == "law"] == laws
 
 
+def test_a_time_limit_is_said_of_those_alone_whom_the_law_obliges() -> None:
+    searched = routes(asked("google_search", "KE", law="us_tida"), FACTS)
+    (google,) = [r for r in searched if (r.platform_id, r.law_id) == ("google_search", "us_tida")]
+    assert google.due == "no time limit is stated"
+    assert any("not obviously covered" in cost for cost in google.costs)
+    assert "48 hours" in next(r.due for r in searched if r.law_id == "us_tida" and r.kind in ("law", "platform"))
+
+
 def test_what_binds_a_search_engine_is_named() -> None:
     british = next(r for r in good(asked("x", "GB")) if r.platform_id == "google_search")
     assert "In the United Kingdom, Online Safety Act 2023, section 20A obliges search engines too." in british.why
