@@ -16,6 +16,7 @@ from desktop.packets import addresses
 from desktop.packets.addresses import HOLD_POSTS
 from desktop.packets.elements import ELEMENTS, WAYS_OF_CONTACT
 from desktop.packets.facts import (
+    CHECK,
     EVERYWHERE,
     Channel,
     Facts,
@@ -294,6 +295,11 @@ def _law_of(channel: Channel, facts: Facts, request: Request) -> Law | None:
     return law if law and law.in_force(day_of(request)) else None
 
 
+def all_real(request: Request) -> bool:
+    """Whether the sender said of every picture that it was not made or altered."""
+    return bool(request.items) and all(item.made == "real" for item in request.items)
+
+
 def day_of(request: Request) -> datetime.date:
     """The day for which the request is looked at: that of its making, or today."""
     return request.created_at.date() if request.created_at else datetime.datetime.now(datetime.UTC).date()
@@ -411,9 +417,13 @@ def _image_refused(request: Request, law: Law | None, platform: Platform) -> Ite
 def _doubts(request: Request, law: Law | None, platform: Platform, channel: Channel) -> Iterable[str]:
     """The doubts about what this request uses. The others are in `counterproof packet facts`."""
     if law is not None:
-        real = bool(request.items) and all(item.made == "real" for item in request.items)
-        asked = [e.id for e in _asked(request, law.elements)]
-        yield from law.doubts(asked, ("synthetic",) if real else ())
+        real = all_real(request)
+        unclear = law.synthetic == "not_clear"
+        yield from law.doubts([e.id for e in _asked(request, law.elements)], ("synthetic",) if real or unclear else ())
+        if unclear and not real:
+            says = law.synthetic_says
+            says = says if says.startswith("Bill ") else says[0].lower() + says[1:]
+            yield f"{law.called} and pictures that were made or altered: {says} So {CHECK}."
     of_platform = {
         "stopncii": platform.kind != "hash_programme",
         "take_it_down": platform.kind != "hash_programme",

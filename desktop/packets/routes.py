@@ -10,6 +10,7 @@ from desktop.packets.addresses import HOLD_POSTS, host_of
 from desktop.packets.complete import (
     SERVICES,
     Assessment,
+    all_real,
     assess,
     can_be_sent,
     channel_for,
@@ -232,7 +233,7 @@ class _Finder:
                 yield self._route("search", platform, None, None, why, *duty, *more)
 
     def _carriers(self) -> Iterable[Route]:
-        if not any(p.id == _GENERIC or p.kind in _CARRIED for p in self.targets):
+        if not any(map(_is_carried, self.targets)):
             return
         for kind in _CARRIERS:
             for platform in self.platforms:
@@ -319,11 +320,17 @@ class _Finder:
         return self._from(assess(request, self.facts), kind, law.id if law else "", *why)
 
     def _about(self, platform: Platform) -> Request:
-        """The request with the sightings on that platform alone, where it holds posts and there are some."""
-        on = [s for s in self.request.sightings if self._where(s.url, s.platform) is platform]
-        if platform.kind not in HOLD_POSTS or not on:
-            on = list(self.request.sightings)
-        return replace(self.request, sightings=_a_few(on))
+        return replace(self.request, sightings=_a_few(self.on(platform)))
+
+    def on(self, platform: Platform) -> list[RequestSighting]:
+        """Those that a request to it is about: on that platform, where it holds posts; on websites that are carried,
+        where it carries them; else all, and all where there is none such."""
+        on = self.request.sightings
+        if platform.kind in HOLD_POSTS:
+            on = tuple(s for s in on if self._where(s.url, s.platform) is platform)
+        elif platform.kind in _CARRIERS:
+            on = tuple(s for s in on if (there := self._where(s.url, s.platform)) is None or _is_carried(there))
+        return list(on or self.request.sightings)
 
     def _from(self, assessment: Assessment, kind: str, by_hand: str, *why: str) -> Route:
         law, platform, channel = assessment.law, assessment.platform, assessment.channel
@@ -369,6 +376,10 @@ class _Finder:
         if law is None:
             return
         yield law.says
+        if law.synthetic == "explicit" and not all_real(self.request):
+            yield "It covers pictures that were made or altered too."
+        if law.synthetic == "by_effect" and not all_real(self.request):
+            yield law.synthetic_says
         if law.link == "platform_serves" and self.country and not self._hers(law):
             yield "It is a law about the platform: it does not ask where somebody lives."
         if law.addressed_to == "platform" and law.synthetic in ("by_effect", "not_clear"):
@@ -388,6 +399,21 @@ class _Finder:
         if kind in ("police", "law") and not self.country:
             who = "you live" if self.request.sender.role == "depicted" else "the person in the picture lives"
             yield f"Say in which country {who}: there may be a law and an office for it."
+
+
+def places_for(request: Request, platform_ids: Iterable[str], facts: Facts) -> dict[str, tuple[RequestSighting, ...]]:
+    """The places of a request that go to each of these: a platform is asked about what is on it, and about no other.
+
+    All of them where it is no platform that holds posts, and where none is there. Raises FactsError for an id that
+    there is not.
+    """
+    finder = _Finder(request, facts)
+    return {id: tuple(finder.on(facts.platform(id))) for id in dict.fromkeys(platform_ids)}
+
+
+def _is_carried(platform: Platform) -> bool:
+    """Whether it is a website behind which somebody else stands."""
+    return platform.id == _GENERIC or platform.kind in _CARRIED
 
 
 def _not_for(assessment: Assessment) -> Iterable[str]:

@@ -493,6 +493,23 @@ def test_what_is_used_is_doubted_in_one_sentence_each_and_nothing_else(full: Req
     assert any("whether it takes part in StopNCII" in doubt for doubt in asked.doubts)
 
 
+def test_that_a_law_may_not_cover_what_was_made_is_said_unless_all_is_real() -> None:
+    kenyan = full_request(FACTS, "ke_cmca_37", "police")
+    assert assess(kenyan, FACTS).doubts[1] == (
+        "Computer Misuse and Cybercrimes Act, 2018, section 37 and pictures that were made or altered: it does not name "
+        "made or altered pictures, as far as anybody has read it here. Nobody has verified this. So check before sending."
+    )
+    (item,) = kenyan.items
+    for made in ("made", "altered", "unknown", "real"):
+        found = assess(replace(kenyan, items=(replace(item, made=made),)), FACTS)
+        assert any("pictures that were made or altered" in d for d in found.doubts) == (made != "real")
+    assert not [d for d in assess(full_request(FACTS, "us_tida", "x"), FACTS).doubts if "made or altered" in d]
+    unclear = [law.id for law in FACTS.laws.values() if law.synthetic == "not_clear"]
+    assert len(unclear) >= 14
+    canada = assess(full_request(FACTS, "ca_162_1", "police"), FACTS).doubts[1]
+    assert "altered: Bill C-16 adds" in canada
+
+
 USED = {
     "citation", "countries", "status", "in_force_since", "who", "binds", "link", "deadline", "elements", "owner",
     "name", "address", "steps", "fields", "costs",

@@ -208,6 +208,17 @@ def test_the_law_of_the_country_comes_before_one_from_elsewhere(country: str, la
     assert [r.law_id for r in found if r.kind == "law"] == laws
 
 
+def test_whether_a_law_covers_what_was_made_is_said() -> None:
+    british = {r.law_id: r for r in good(asked("x", "GB"))}
+    assert "It covers pictures that were made or altered too." in british["us_tida"].why
+    assert FACTS.laws["uk_osa_20a"].synthetic_says in british["uk_osa_20a"].why
+    kenyan = next(r for r in good(asked("x", "KE")) if r.law_id == "ke_cmca_37")
+    assert any("pictures that were made or altered: it does not name" in doubt for doubt in kenyan.doubts)
+    real = asked("x", "GB")
+    real = replace(real, items=tuple(replace(item, made="real") for item in real.items))
+    assert not [r for r in good(real) if any("made or altered" in why for why in r.why)]
+
+
 def test_a_time_limit_is_said_of_those_alone_whom_the_law_obliges() -> None:
     searched = routes(asked("google_search", "KE", law="us_tida"), FACTS)
     (google,) = [r for r in searched if (r.platform_id, r.law_id) == ("google_search", "us_tida")]
