@@ -496,8 +496,9 @@ def test_what_is_used_is_doubted_in_one_sentence_each_and_nothing_else(full: Req
 def test_that_a_law_may_not_cover_what_was_made_is_said_unless_all_is_real() -> None:
     kenyan = full_request(FACTS, "ke_cmca_37", "police")
     assert assess(kenyan, FACTS).doubts[1] == (
-        "Computer Misuse and Cybercrimes Act, 2018, section 37 and pictures that were made or altered: it does not name "
-        "made or altered pictures, as far as anybody has read it here. Nobody has verified this. So check before sending."
+        "Computer Misuse and Cybercrimes Act, 2018, section 37 and pictures that were made or altered: "
+        "it does not name made or altered pictures, as far as anybody has read it here. Nobody has verified this. "
+        "So check before sending."
     )
     (item,) = kenyan.items
     for made in ("made", "altered", "unknown", "real"):
