@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from desktop.packets.addresses import HOLD_POSTS
 from desktop.packets.catalogue import (
     Block,
     Catalogue,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 MOST_PRINTED = 1_000
 
 _HOSTS = ("host", "cdn", "registrar")
+# Those that have nothing to remove themselves, and help others to.
+_HELPERS = ("hash_programme", "support")
 # Texts that a letter gives whenever they are there: they say why. The others only where they are asked for.
 _ALWAYS = ("reason", "relevant_information")
 _TEXTS = (
@@ -173,10 +176,14 @@ def _top(kind: str, letter: Letter) -> list[Block]:
     if kind == "complaint":
         platform = _platform_name(letter, request.earlier.platform)
         blocks.append(paragraph(words.say("complaint.opening", platform=platform)))
-    elif request.sender.role == "depicted":
-        blocks.append(paragraph(words.say(f"{kind}.opening_depicted")))
     else:
-        blocks.append(paragraph(words.say(f"{kind}.opening_other", depicted=letter.given(request.depicted.name))))
+        # Only who keeps the images is told that they are there.
+        has_them = kind != "notice" or letter.assessment.platform.kind in (*HOLD_POSTS, "host")
+        opening = f"{kind}.{'opening' if has_them else 'found'}"
+        if request.sender.role == "depicted":
+            blocks.append(paragraph(words.say(f"{opening}_depicted")))
+        else:
+            blocks.append(paragraph(words.say(f"{opening}_other", depicted=letter.given(request.depicted.name))))
     if letter.law:
         label = words.text({"notice": "notice.under_law", "complaint": "common.law", "report": "report.offence"}[kind])
         blocks.append(paragraph([label, words.colon, *law_line(letter)]))
@@ -420,13 +427,19 @@ def _asks(kind: str, letter: Letter) -> list[str]:
         asks.append("report.ask_protect")
         return asks
     else:
-        first = {"search": "notice.ask_delist", **dict.fromkeys(_HOSTS, "notice.ask_host")}
+        first = {
+            "search": "notice.ask_delist",
+            **dict.fromkeys(_HOSTS, "notice.ask_host"),
+            **dict.fromkeys(_HELPERS, "notice.ask_help"),
+        }
         asks = [first.get(platform.kind, "notice.ask_remove")]
         if "erasure_ground" in letter.asked_for:
             asks.append("notice.ask_erase")
-        if platform.kind not in ("search", *_HOSTS):
+        if platform.kind not in ("search", *_HOSTS, *_HELPERS):
             asks.append("notice.ask_copies")
-        asks += ["notice.ask_preserve", "notice.ask_confirm"]
+        if platform.kind not in _HELPERS:
+            asks.append("notice.ask_preserve")
+        asks.append("notice.ask_confirm")
     if request.sender.identity != "allow":
         asks.insert(-1, "notice.ask_identity")
     return asks

@@ -148,6 +148,8 @@ def _reports(letter: Letter) -> list[Block]:
 
 def _fields(letter: Letter, whole: bool) -> list[Block]:
     words, channel = letter.words, letter.assessment.channel
+    if not channel.fields and letter.assessment.platform.kind == "hash_programme":
+        return []  # a fingerprint is made there, and nothing is copied
     found = [heading(words.say("sheet.fields")), note(words.say("sheet.fields_note"))]
     letter_shown = False
     for field in channel.fields:

@@ -284,3 +284,21 @@ def test_each_sentence_is_in_some_letter(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(every) > 200
     assert every - keys - KEPT == set()
     assert keys - every == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_only_who_keeps_the_images_is_told_that_they_are_there(language: str) -> None:
+    words = catalogue.catalogue(language)
+    for platform, keeps in (("x", True), ("host", True), ("google_search", False), ("cloudflare", False),
+                            ("registrar", False), ("stopncii", False), ("kr_d4u", False)):  # fmt: skip
+        said = text(assessed("", platform, language=language))
+        assert (words.text("notice.opening_depicted") in said) == keeps, platform
+        assert (words.text("notice.found_depicted") in said) != keeps, platform
+        helps = platform in ("stopncii", "kr_d4u")
+        assert (words.text("notice.ask_help") in said) == helps, platform
+        assert not helps or words.text("notice.ask_remove") not in said
+
+
+def test_who_makes_a_fingerprint_is_given_no_form_to_copy() -> None:
+    assert EN.text("sheet.fields") not in plain(assessed("", "stopncii"))
+    assert EN.text("sheet.fields") in plain(assessed("", "host"))
