@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 import subprocess
 import sys
 import zipfile
@@ -211,6 +212,18 @@ class TestSave:
         assert sorted(out.iterdir()) == sorted(paths)
         assert paths[0].read_bytes() == packed().zip
         assert kept.read_text() == "hers"
+
+    @pytest.mark.skipif(os.name == "nt", reason="folders cannot be opened there")
+    def test_the_names_are_on_the_disk_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        real, kinds = os.fsync, []
+
+        def watched(descriptor: int) -> None:
+            kinds.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", watched)
+        bag.save(tmp_path, self.files())
+        assert kinds == [False] * 4 + [True]
 
     def test_without_the_sheet(self) -> None:
         name = packed().name

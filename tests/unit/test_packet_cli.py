@@ -526,6 +526,25 @@ class TestFacts:
         assert capsys.readouterr().err
 
 
+def test_what_scripts_read_is_documented(tmp_path: Path, capsys: Said) -> None:
+    """Each schema with each of its keys."""
+    lines = (ROOT / "docs" / "packets.md").read_text("utf-8").splitlines()
+    made = str(tmp_path / "p.zip")
+    Path(made).write_bytes(packed().zip)
+    out = ["-o", str(tmp_path / "out")]
+    for verb, *rest in (
+        ["check", DEMO], ["routes", DEMO], ["build", DEMO, *out, "--unsigned"], ["split", DEMO, *out],
+        ["verify", made], ["facts"], ["facts", "x"], ["facts", "us_tida"],
+    ):  # fmt: skip
+        assert main(["packet", verb, *rest, "--json"]) == 0
+        found = record(capsys)
+        (row,) = (line for line in lines if line.startswith(f"| `{verb}` | `counterproof."))
+        known = row + next(line for line in lines if line.startswith("| `check` | `counterproof.")) * (verb == "build")
+        schema = str(found.pop("schema")).removeprefix("counterproof.")
+        assert f"{schema}`" in row
+        assert [key for key in found if f"`{key}`" not in known] == []
+
+
 def test_without_a_verb_the_command_is_not_understood(capsys: Said) -> None:
     with pytest.raises(SystemExit) as left:
         main(["packet"])
