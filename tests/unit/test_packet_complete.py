@@ -493,6 +493,16 @@ def test_what_is_used_is_doubted_in_one_sentence_each_and_nothing_else(full: Req
     assert any("whether it takes part in StopNCII" in doubt for doubt in asked.doubts)
 
 
+def test_what_is_missing_of_the_person_in_the_picture_is_said_to_whoever_asks() -> None:
+    mine = without(full_request(FACTS, "", "google_search"), "legal_name")
+    (check,) = assess(mine, FACTS).missing
+    assert check.says == "Your legal name is not there."
+    assert check.remedy.startswith("Add your name as it is in your passport")
+    hers = without(full_request(FACTS, "", "google_search", "agent"), "legal_name")
+    (check,) = assess(hers, FACTS).missing
+    assert check.says == "The legal name of the person in the picture is not there."
+
+
 def test_that_a_law_may_not_cover_what_was_made_is_said_unless_all_is_real() -> None:
     kenyan = full_request(FACTS, "ke_cmca_37", "police")
     assert assess(kenyan, FACTS).doubts[1] == (
