@@ -230,6 +230,7 @@ def test_more_than_fit() -> None:
         "a" + ".a" * 500_000 + " = 1",
         "[" + ' . "a"' * 200_000 + "]",
         "".join(f"[x{n}.a.a.a.a.a]\n" for n in range(60_000)),
+        "a.b.c.d.e = 1",
         "".join(f"[x{n}.a]\n" for n in range(80_000)),
         "also = {" + ",".join(f"x{n}" + ".a" * 20 + "=1" for n in range(20_000)) + "}",
         'also = {a = """b"""", c' + ".a" * 100_000 + " = 1}",
@@ -237,7 +238,7 @@ def test_more_than_fit() -> None:
         "also = [" + "1," * 400_000 + "]",
         "#'\na" + ".a" * 100_000 + " = 1 #'",
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_what_would_take_the_parser_long_is_refused_at_once(text: str) -> None:
     started = time.process_time()
