@@ -12,7 +12,7 @@ import pytest
 
 from desktop.packets import catalogue, complete, countries, facts, letter_bodies, letters
 from desktop.packets.complete import Risk
-from desktop.packets.facts import Confidence, Deadline
+from desktop.packets.facts import Confidence, Deadline, Next
 from desktop.packets.request import LANGUAGES, Include, Request, Signature, Statements
 from desktop.safety import helplines
 from detectors.errors import SetupError
@@ -302,3 +302,11 @@ def test_only_who_keeps_the_images_is_told_that_they_are_there(language: str) ->
 def test_who_makes_a_fingerprint_is_given_no_form_to_copy() -> None:
     assert EN.text("sheet.fields") not in plain(assessed("", "stopncii"))
     assert EN.text("sheet.fields") in plain(assessed("", "host"))
+
+
+def test_whoever_can_be_asked_next_has_one_line() -> None:
+    a = assessed()
+    steps = tuple(Next("always", "us_ftc", says) for says in ("Tell it.", "Tell it.", "Or write."))
+    said = plain(replace(a, law=replace(a.law, next=steps)))  # type: ignore[type-var]
+    assert f"- {FACTS.platform('us_ftc').name}: Tell it. Or write.\n" in said
+    assert said.count("Tell it.") == 1
