@@ -235,8 +235,10 @@ def _all_kinds() -> Iterator[complete.Assessment]:
     from desktop.packets.letter_records import shown
 
     for law, platform in everywhere():
-        for role in (*(FACTS.law(law).who if law else ()), "depicted", "agent", "guardian", "owner", "anyone"):
+        for role in ("depicted", "agent"):
             yield assessed(law, platform, role, signature=Signature(kind="by_hand"))
+    for role in ("guardian", "owner", "anyone"):
+        yield assessed("us_dmca", "google_search", role)
     for platform in FACTS.platforms.values():
         for channel in platform.channels:
             yield assessed("", platform.id, channel=channel.id)
