@@ -22,11 +22,13 @@ from desktop.casebook.changes import (
 )
 from desktop.casebook.custody import Entry
 from desktop.casebook.packets import forget_in_forms, forget_sighting_in_forms
-from desktop.casebook.records import CasebookError, Item, NewItem, Sighting
+from desktop.casebook.records import CasebookError, Item, NewItem, NewSighting, Sighting
 from desktop.casebook.store import Store
 from desktop.casebook.values import moment, now, time_text, zone_name
 
 if TYPE_CHECKING:
+    from sqlite_utils import Database
+
     from detectors.report import Report, View
 
 
@@ -195,29 +197,47 @@ class Items(Store):
         """
         if maybe_minor and (item_id is not None or screenshot is not None):
             raise only_text()
+        place = NewSighting(
+            url, item_id, platform, handle, seen_at, time_zone, captured_how, captured_by, note, maybe_minor=maybe_minor
+        )
         with self._changing() as (db, entries):
-            tables.one(db, "incident", incident_id)
-            same_incident(db, incident_id, "item", [] if item_id is None else [item_id])
-            new = tables.insert(
-                db,
-                "sighting",
-                incident_id=incident_id,
-                item_id=item_id,
-                url=url,
-                platform=platform,
-                handle=handle,
-                seen_at=time_text(seen_at),
-                time_zone=zone_name(time_zone),
-                captured_how=captured_how,
-                captured_by=captured_by or self.actor,
-                note=note,
-                maybe_minor=int(maybe_minor),
-            )
-            about = {"item": item_id, "sha256": sha256_of(db, item_id)} if item_id is not None else {}
-            entries.append(entry_added(db, "sighting", new, **about))
+            new = self._insert_sighting(db, entries, incident_id, place)
             if screenshot is not None:
                 entries += keep_bytes(db, "sighting", new, screenshot, media_type, thumbnail)
             return tables.sightings(db, "id = ?", [new])[0]
+
+    def add_sightings(self, incident_id: int, places: Iterable[NewSighting]) -> list[int]:
+        """Record many places where something was seen, all of them or, where one is bad, none; their ids, in order.
+
+        Each has its own row in the custody log. Raises as `add_sighting`.
+        """
+        with self._changing() as (db, entries):
+            return [self._insert_sighting(db, entries, incident_id, place) for place in places]
+
+    def _insert_sighting(self, db: Database, entries: list[Entry], incident_id: int, place: NewSighting) -> int:
+        if place.maybe_minor and place.item_id is not None:
+            raise only_text()
+        item_id = place.item_id
+        tables.one(db, "incident", incident_id)
+        same_incident(db, incident_id, "item", [] if item_id is None else [item_id])
+        new = tables.insert(
+            db,
+            "sighting",
+            incident_id=incident_id,
+            item_id=item_id,
+            url=place.url,
+            platform=place.platform,
+            handle=place.handle,
+            seen_at=time_text(place.seen_at),
+            time_zone=zone_name(place.time_zone),
+            captured_how=place.captured_how,
+            captured_by=place.captured_by or self.actor,
+            note=place.note,
+            maybe_minor=int(place.maybe_minor),
+        )
+        about = {"item": item_id, "sha256": sha256_of(db, item_id)} if item_id is not None else {}
+        entries.append(entry_added(db, "sighting", new, **about))
+        return new
 
     def sightings(self, incident_id: int | None = None, item_id: int | None = None) -> list[Sighting]:
         """Sightings of an incident, of an item, or all, by the time seen."""

@@ -60,10 +60,10 @@ class Packets(Requests):
         self._edited.add(new)  # that it was begun says so already
         return made
 
-    def packet_forms(self, incident_id: int | None = None) -> list[PacketForm]:
-        """The forms of an incident, or all, oldest request first."""
+    def packet_forms(self, incident_id: int | None = None, request_id: int | None = None) -> list[PacketForm]:
+        """The forms of an incident, of a request (one or none), or all, oldest request first."""
         with self._reading() as db:
-            return tables.forms(db, *condition(incident_id=incident_id))
+            return tables.forms(db, *condition(**{"incident_id": incident_id, "form.request_id": request_id}))
 
     def packet_form(self, request_id: int) -> PacketForm:
         """The form of a request. Raises no_such_record where there is none."""

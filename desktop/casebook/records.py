@@ -121,6 +121,22 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class NewSighting:
+    """A place to be recorded. `seen_at` is now when empty, `captured_by` the actor."""
+
+    url: str
+    item_id: int | None = None
+    platform: str = ""
+    handle: str = ""
+    seen_at: str = ""
+    time_zone: str = "UTC"
+    captured_how: str = ""
+    captured_by: str = ""
+    note: str = ""
+    maybe_minor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A packet: to whom, on what legal basis, about which items and sightings, and when an answer is due.
 

@@ -303,7 +303,8 @@ def requests(db: Database, where: str = "1", values: Sequence[Any] = ()) -> list
     links: dict[str, dict[int, list[int]]] = {}
     for kind in ("item", "sighting"):
         links[kind] = {}
-        for request_id, other in db.execute(f"SELECT request_id, {kind}_id FROM request_{kind} ORDER BY 1, 2"):
+        of_them = f"SELECT request_id, {kind}_id FROM request_{kind} WHERE request_id IN (SELECT id FROM request"
+        for request_id, other in db.execute(f"{of_them} WHERE {where}) ORDER BY 1, 2", list(values)):
             links[kind].setdefault(request_id, []).append(other)
     return [
         Request(

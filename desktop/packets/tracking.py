@@ -33,7 +33,7 @@ from desktop.safety.helplines import Confidence
 
 if TYPE_CHECKING:
     from desktop.casebook.casebook import Casebook
-    from desktop.casebook.records import Answer, Sighting
+    from desktop.casebook.records import Answer, Packet, PacketForm, Sighting
     from desktop.casebook.records import Request as Record
     from desktop.packets.facts import Channel, Facts, Law, Platform
 
@@ -131,7 +131,14 @@ def way_of(casebook: Casebook, request_id: int, facts: Facts) -> tuple[Law | Non
     in its form; None where that is not known. Raises no_such_record."""
     casebook.request(request_id)
     packets = casebook.packets(request_id)
-    form = next((f for f in casebook.packet_forms() if f.request_id == request_id), None)
+    forms = [] if packets else casebook.packet_forms(request_id=request_id)
+    return way(packets, next(iter(forms), None), facts)
+
+
+def way(
+    packets: Sequence[Packet], form: PacketForm | None, facts: Facts
+) -> tuple[Law | None, Platform | None, Channel | None]:
+    """As `way_of`, for the packets (oldest first) and the form of a request that are known already."""
     found = packets[-1] if packets else form
     if found is None:
         return None, None, None

@@ -82,6 +82,13 @@ class Helpline:
         return ": ".join(filter(None, (self.name, ", ".join(addresses)))), self.says, sure
 
 
+def added() -> Path:
+    """The folder of what was imported by hand: laws, platforms and helplines. It need not be there."""
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("counterproof", appauthor=False)) / "facts"
+
+
 def load(folder: Path = FOLDER) -> tuple[Helpline, ...]:
     """Every helpline, in the order of the file names. Raises SetupError when a file is missing or malformed."""
     try:

@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QMessageBox, QWidget
 from shiboken6 import isValid
 
 from desktop.casebook.records import Item, NewItem, RequestState, Sighting
-from desktop.safety import age_gate
+from desktop.safety import age_gate, helplines
 from desktop.safety.age_gate import Adults
-from desktop.safety.helplines import locale_country
+from desktop.safety.helplines import Helpline, locale_country
 from desktop.window import case_view
 from desktop.window.add_files import AddFiles
 from desktop.window.case_dialogs import (
@@ -36,6 +36,7 @@ from desktop.window.case_dialogs import (
     SightingForm,
     Unlock,
     WordsForm,
+    alike_text,
     verification_text,
 )
 from desktop.window.case_forms import CaseForm, Job, Kept
@@ -291,7 +292,7 @@ class CaseDesk(QObject):
                 self._ask_picture(lambda path: self._attach(sighting.id, path, adults))
 
         question.all_adults.connect(admitted)
-        question.maybe_minor.connect(self.where_to_turn)
+        question.maybe_minor.connect(lambda: self.where_to_turn())
         self._show(question)
 
     def show_contacts(self) -> None:
@@ -361,19 +362,27 @@ class CaseDesk(QObject):
         _, item = self._where()
         if item is not None:
 
-            def done(_value: Any) -> None:
+            def done(alike: Sequence[str]) -> None:
                 self._deleted()
-                self.where_to_turn()
+                self.where_to_turn(alike_text(alike) if alike else "")
 
             self._run(MaybeMinorItem(self._window, item), done)
 
-    def where_to_turn(self) -> None:
-        """Who can help where someone may be under 18; while a casebook is open, also what can be recorded."""
+    def where_to_turn(self, more: str = "") -> None:
+        """Who can help where someone may be under 18; while a casebook is open, also what can be recorded. `more` is
+        said besides. Help lines that were imported by hand follow as soon as they are read."""
         incident = None if self.contents is None else self.contents.incident
         country = (incident.country if incident is not None else "") or locale_country()
-        dialog = WhereToTurn(self._window, country, casebook_open=self.is_open)
+        dialog = WhereToTurn(self._window, country, casebook_open=self.is_open, more=more)
         dialog.text_wanted.connect(lambda: self.add_sighting(maybe_minor=True))
         self._show(dialog)
+
+        def known(found: Sequence[Helpline]) -> None:
+            if isValid(dialog):
+                dialog.use(found)
+
+        if helplines.added().is_dir():
+            self._worker.ask(_helplines, known, lambda error: self.say(error.message, error.remedy))
 
     def add_files(self, rows: Sequence[Row], adults: Adults) -> None:
         """Adds checked files to the incident; each is an item."""
@@ -526,7 +535,7 @@ class CaseDesk(QObject):
                 desk.said.connect(self.said)
                 desk.copied.connect(self.copied)
                 desk.changed.connect(self._changed)
-                desk.maybe_minor.connect(self.where_to_turn)
+                desk.maybe_minor.connect(lambda: self.where_to_turn())
                 desk.edit_wanted.connect(self.edit_request)
                 desk.failed.connect(self._failed)
             then(self.packets)
@@ -783,6 +792,13 @@ def _add(book: Book, incident_id: int, new: NewItem) -> bool:
         return True
     book.add_items(incident_id, [new])
     return False
+
+
+def _helplines() -> Sequence[Helpline]:
+    """All help lines, with those that were imported by hand. Runs in the worker's thread."""
+    from desktop.window import packet_jobs
+
+    return list(packet_jobs.facts().helplines.values())
 
 
 def _packet_desk() -> type[PacketDesk]:

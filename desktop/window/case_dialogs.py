@@ -37,6 +37,7 @@ from desktop.casebook.records import (
 from desktop.safety import passphrase as passphrases
 from desktop.window import case_view, words
 from desktop.window.case_forms import CaseForm, DayField, Job, MomentField
+from desktop.window.case_runner import Book
 from desktop.window.dialogs import closing, countries, fit, plain
 from desktop.window.words import translate
 
@@ -46,6 +47,10 @@ HOW = (
     ("saved_page", "Saved page"),
     ("told", "Somebody told me"),
 )
+
+
+# So many items are named; the others are counted.
+_ALIKE_NAMED = 5
 
 
 class _Secret(CaseForm):
@@ -790,7 +795,28 @@ class MaybeMinorItem(CaseForm):
 
     def job(self) -> Job:
         item_id = self._item.id
-        return lambda book: book.mark_maybe_minor(item_id)
+
+        def job(book: Book) -> list[str]:
+            from desktop.casebook.alike import alike_left
+
+            left = alike_left(book, item_id)  # before its fingerprints are gone
+            book.mark_maybe_minor(item_id)
+            return [case_view.item_name(book.item(n)) for n in left]
+
+        return job
+
+
+def alike_text(names: Sequence[str]) -> str:
+    """Which items look like one that was deleted because someone in it may be under 18, and are still there."""
+    said = translate(
+        "delete",
+        "These look like it, and are still there:\n\n{names}\n\nIf someone in one of them may be under 18 too: choose "
+        "it, then “Someone may be under 18…”. No picture need be looked at for this.",
+    )
+    shown = [f"• {words.visible(name)}" for name in names[:_ALIKE_NAMED]]
+    if len(names) > _ALIKE_NAMED:
+        shown.append(translate("delete", "and {n} more").format(n=len(names) - _ALIKE_NAMED))
+    return said.format(names="\n".join(shown))
 
 
 def verification_text(found: Verification) -> str:

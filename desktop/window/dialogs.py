@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.safety import age_gate, helplines
+from desktop.safety.helplines import Helpline
 from desktop.window import describe, words
 from desktop.window.detail_pane import WordsView
 from desktop.window.words import translate
@@ -80,8 +81,8 @@ class WhereToTurn(QDialog):
 
     text_wanted = Signal()
 
-    def __init__(self, parent: QWidget, country: str = "", *, casebook_open: bool = False) -> None:
-        """`country` is ISO 3166-1 alpha-2, or empty where it is not known."""
+    def __init__(self, parent: QWidget, country: str = "", *, casebook_open: bool = False, more: str = "") -> None:
+        """`country` is ISO 3166-1 alpha-2, or empty where it is not known; `more` is said besides."""
         super().__init__(parent)
         self.setWindowTitle(translate("age", "Where to turn"))
         layout = QVBoxLayout(self)
@@ -96,6 +97,9 @@ class WhereToTurn(QDialog):
         row.addWidget(label)
         row.addWidget(self.country, 1)
         layout.addLayout(row)
+        if more:
+            layout.addWidget(plain(more, self))
+        self._known: Sequence[Helpline] | None = None
         self.helplines = WordsView(self)
         self.helplines.setAccessibleName(translate("age", "Who can help"))
         layout.addWidget(self.helplines, 1)
@@ -115,18 +119,25 @@ class WhereToTurn(QDialog):
         self.resize(600, 540)
         self._write()
 
+    def use(self, known: Sequence[Helpline]) -> None:
+        """Chooses among these from now on."""
+        self._known = known
+        self._write()
+
     def _write(self) -> None:
-        self.helplines.setHtml(describe.html_of(helpline_sections(self.country.currentData() or ""), first="h3"))
+        sections = helpline_sections(self.country.currentData() or "", self._known)
+        self.helplines.setHtml(describe.html_of(sections, first="h3"))
 
     def _text(self) -> None:
         self.accept()
         self.text_wanted.emit()
 
 
-def helpline_sections(country: str) -> list[describe.Section]:
-    """The helplines for a country. Addresses are text to copy: the app opens no web page."""
+def helpline_sections(country: str, known: Sequence[Helpline] | None = None) -> list[describe.Section]:
+    """The helplines for a country, among those that are `known` or else those that came with the program. Addresses
+    are text to copy: the app opens no web page."""
     try:
-        found = helplines.for_country(country, minors=True)
+        found = helplines.suited(helplines.load() if known is None else known, country, minors=True)
     except CounterproofError as error:
         return [describe.Section(translate("age", "Who can help"), (error.message, error.remedy))]
     sections = []

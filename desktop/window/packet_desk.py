@@ -116,7 +116,7 @@ class PacketDesk(QObject):
         self._cases.ask(form.save_job(request), saved, partial(_problem, form))
 
     def _look(self, form: PacketForm, where: str, *, with_routes: bool = False) -> None:
-        request, images = form.request, form.images
+        request, images, wide = form.request, form.images, form.wide if with_routes else None
 
         def seen(outlook: Outlook) -> None:
             if isValid(form) and form.target(outlook, where) == "way" and not with_routes:
@@ -127,7 +127,7 @@ class PacketDesk(QObject):
                 if isinstance(form.widget, SendPage):
                     self._part(form, 0)
 
-        self._worker.ask(lambda: packet_jobs.look(request, images, with_routes), seen, partial(_problem, form))
+        self._worker.ask(lambda: packet_jobs.look(request, images, wide), seen, partial(_problem, form))
 
     def _name(self, form: PacketForm, outlook: Outlook) -> None:
         """Writes down to whom the request goes, once that is known."""

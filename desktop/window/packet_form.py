@@ -26,7 +26,8 @@ from desktop.window import packet_jobs, packet_view
 from desktop.window.case_forms import Job, Kept, announce
 from desktop.window.dialogs import plain
 from desktop.window.packet_jobs import Begun
-from desktop.window.packet_pages import FieldsPage, PageWidget, ReviewPage, SavePage, SendPage, WayPage, WherePage
+from desktop.window.packet_pages import FieldsPage, PageWidget, ReviewPage, SavePage, SendPage, WayPage
+from desktop.window.packet_places import WherePage
 from desktop.window.packet_questions import Outlook, Page, Step, pages, step_title
 from desktop.window.words import translate
 from detectors.errors import CounterproofError
@@ -63,6 +64,8 @@ class PacketForm(Kept):
         self.incident_id, self.request_id, self.follows = incident_id, begun.request_id, begun.follows
         self.request, self.everything = begun.request, begun.everything
         self.images, self.built, self.sent = begun.images, begun.built, begun.sent
+        self.asked, self.carried = begun.asked, begun.carried
+        self._chosen = begun.request
         self.outlook: Outlook | None = None
         self.folder, self.sheet = "", True
         self.names: Sequence[str] = ()
@@ -112,12 +115,26 @@ class PacketForm(Kept):
             self.leaving.emit()
         super().reject()
 
+    @property
+    def wide(self) -> Request:
+        """The request with all places that were chosen, whichever of them go the chosen way."""
+        told = {item.id: item for item in self.request.items}
+        items = tuple(told.get(item.id, item) for item in self._chosen.items) or self.request.items
+        return replace(self.request, sightings=self._chosen.sightings, items=items)
+
+    @property
+    def elsewhere(self) -> int:
+        """How many places no request is about yet, this one included."""
+        asked = self.asked | {packet_view.place_of(s) for s in self.request.sightings}
+        urls = {s.url for s in self.request.sightings}
+        return sum(packet_view.place_of(s) not in asked and s.url not in urls for s in self.everything.sightings)
+
     # Where it is
 
     def arrive(self, outlook: Outlook, where: str) -> None:
         """Shows a page: the next or the one before of those that there are now, or the one with an id."""
         self.outlook = outlook
-        self.pages = pages(self.request, outlook, built=bool(self.built))
+        self.pages = pages(self.request, outlook, built=bool(self.built), carried=self.carried)
         self.busy(False)
         self._show(self._find(self.pages, where))
 
@@ -187,6 +204,8 @@ class PacketForm(Kept):
             return
         self.show_problem("")
         self.request = request
+        if page.id == "where":
+            self._chosen = request
         self.everything = packet_view.with_known(self.everything, request)
         self.busy(True)
         self.moved.emit(where)
@@ -276,9 +295,9 @@ class PacketForm(Kept):
     def _widget(self, page: Page) -> PageWidget:
         outlook = self.outlook or Outlook(self.request)
         if page.id == "where":
-            return WherePage(page, self.request, self.everything, self.area)
+            return WherePage(page, self.request, self.everything, self.asked, self.area)
         if page.id == "way":
-            return WayPage(page, self.request, outlook, self.area)
+            return WayPage(page, self.wide, outlook, self.area)
         if page.id == "review":
             review = ReviewPage(
                 page, packet_view.review(self.request, outlook), packet_view.verdict(outlook), self.area
@@ -290,7 +309,7 @@ class PacketForm(Kept):
             save.folder_wanted.connect(self.folder_wanted)
             return save
         if page.id == "send":
-            said = packet_view.send_lines(self.built, self.folder, outlook, sheet=self.sheet)
+            said = packet_view.send_lines(self.built, self.folder, outlook, sheet=self.sheet, elsewhere=self.elsewhere)
             send = SendPage(page, said, packet_view.report_names(outlook.parts, self.names), self.area)
             send.copied.connect(self.copied)
             send.sent.connect(self.sent_wanted)

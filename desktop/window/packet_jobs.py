@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from desktop.packets.elements import ELEMENTS
-from desktop.packets.request import Request
+from desktop.packets.request import MOST_SIGHTINGS, Request
+from desktop.safety.helplines import added
 from desktop.window.packet_questions import Group, Outlook, element_name
-from desktop.window.packet_view import FormText
+from desktop.window.packet_view import FormText, Place, carried, place_of, with_places
 from desktop.window.words import translate
 
 
@@ -23,13 +24,6 @@ def facts() -> Any:
     from desktop.packets import facts as facts_
 
     return facts_.load(added=added())
-
-
-def added() -> Path:
-    """The folder of the facts that were added by hand."""
-    from platformdirs import user_data_dir
-
-    return Path(user_data_dir("counterproof", appauthor=False)) / "facts"
 
 
 def all_facts() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -52,30 +46,30 @@ def use_facts(proposal: Any) -> None:
     facts_import.apply_import(proposal, added())
 
 
-def look(request: Request, images: Set[int], with_routes: bool) -> Outlook:
-    """What the form shows about a request: where a way is chosen, what is there and missing; with all ways, if wanted.
+def look(request: Request, images: Set[int], wide: Request | None = None) -> Outlook:
+    """What the form shows about a request: where a way is chosen, what is there and missing.
 
-    `images` are the items whose picture the casebook keeps.
+    With `wide`, which is the request with all places that were chosen, also the ways for them. `images` are the items
+    whose picture the casebook keeps.
     """
-    from desktop.packets import batches, complete, routes
-    from desktop.safety import helplines
+    from desktop.packets import complete, routes
 
     if request.gate.age != "adults":
         return Outlook(request)
     known = facts()
-    found = routes.routes(request, known, helplines.load()) if with_routes else ()
-    groups = tuple(_group(request, known, route) for route in found)
+    found = () if wide is None else routes.routes(wide, known)
+    places = routes.places_for(wide or request, [r.platform_id for r in found if r.platform_id], known)
+    groups = tuple(_group(replace(request, sightings=places.get(r.platform_id, ())), known, r) for r in found)
     if not request.platform:
-        return Outlook(request, routes=found, groups=groups)
+        return Outlook(request, routes=found, groups=groups, places=places)
     assessment = complete.assess(request, known)
-    channel = assessment.channel
-    parts_ = len(batches.split(request, assessment.platform, channel))
     return Outlook(
         request,
         assessment,
         found,
         groups,
-        Group(parts_, channel.batch, channel.batch_max),
+        _grouped(request, assessment.platform, assessment.channel),
+        places,
         sentences=sentences(request),
         no_image=_no_image(request, known),
         kept_images=any(item.id in images for item in request.items),
@@ -84,20 +78,29 @@ def look(request: Request, images: Set[int], with_routes: bool) -> Outlook:
 
 def _group(request: Request, known: Any, route: Any) -> Group | None:
     """How a way takes the addresses; None where no packet is made for it."""
-    from desktop.packets import batches
-
     platform = known.platforms.get(route.platform_id)
     channel = None if platform is None else platform.channel(route.channel_id)
-    if platform is None or channel is None:
-        return None
-    return Group(len(batches.split(request, platform, channel)), channel.batch, channel.batch_max)
+    return None if platform is None or channel is None else _grouped(request, platform, channel)
+
+
+def _grouped(request: Request, platform: Any, channel: Any) -> Group:
+    """Into how many reports a channel makes the addresses. Those of one address each are counted without being made."""
+    from desktop.packets import batches
+
+    if channel.batch == "one" and request.sightings:
+        shown = {s.item for s in request.sightings}
+        unseen = sum(item.id not in shown for item in request.items) if None not in shown else 0
+        number = len(request.sightings) + unseen
+    else:
+        number = len(batches.split(request, platform, channel))
+    return Group(number, channel.batch, channel.batch_max)
 
 
 def _no_image(request: Request, known: Any) -> str:
     """Why no picture may go in on this way; empty where one may."""
     from desktop.packets import complete
 
-    asked = replace(request, include=replace(request.include, image="full"))
+    asked = replace(request, sightings=request.sightings[:1], include=replace(request.include, image="full"))
     refusals = complete.assess(asked, known).refusals
     return next((r.says for r in refusals if r.code == "image_not_here"), "")
 
@@ -213,7 +216,8 @@ def build(part: Request, materials: Materials, wanted: Wanted) -> Built:
 class Begun:
     """What a form starts from: the request, all that could be chosen for it, and what is known of it so far.
 
-    `images` are the items whose picture the casebook keeps.
+    `images` are the items whose picture the casebook keeps, `asked` the places that another request is about already.
+    `carried`: answers of the request before it were taken over.
     """
 
     request: Request
@@ -224,6 +228,8 @@ class Begun:
     sent: bool = False
     images: frozenset[int] = frozenset()
     follows: int | None = None
+    asked: frozenset[Place] = frozenset()
+    carried: bool = False
 
 
 def begin(book: Any, incident_id: int, sighting_ids: Sequence[int], item_ids: Sequence[int]) -> Begun:
@@ -231,10 +237,16 @@ def begin(book: Any, incident_id: int, sighting_ids: Sequence[int], item_ids: Se
     from desktop.packets import gather
 
     everything = _everything(book, incident_id)
+    asked = _asked_about(book, incident_id)
     request = everything
     if sighting_ids or item_ids:
         request = gather.prefilled(book, incident_id, sighting_ids=sighting_ids, item_ids=item_ids)
-    return Begun(request, everything, images=_images(book, incident_id))
+    elif left := [s for s in everything.sightings if place_of(s) not in asked]:
+        request = with_places(everything, left, everything)
+    before = _last(book, incident_id)
+    if before is not None:
+        request = carried(request, before)
+    return Begun(request, everything, images=_images(book, incident_id), asked=asked, carried=before is not None)
 
 
 def resume(book: Any, request_id: int) -> Begun:
@@ -253,6 +265,7 @@ def resume(book: Any, request_id: int) -> Begun:
         record.state is not RequestState.DRAFT,
         _images(book, kept.incident_id),
         kept.follows,
+        _asked_about(book, kept.incident_id, request_id),
     )
 
 
@@ -262,23 +275,23 @@ def keep(book: Any, incident_id: int, request_id: int | None, request: Request, 
     Addresses that the casebook does not have yet become sightings. Raises RequestError for what could not be read
     again.
     """
+    from desktop.casebook.records import NewSighting
     from desktop.packets.request import from_json, to_json
 
-    text = to_json(request)
-    from_json(text)
     known = [s for s in book.sightings(incident_id=incident_id) if not s.maybe_minor]
     items = {i.id for i in book.items(incident_id, brief=True)}
     urls = {s.url for s in known}
-    for place in request.sightings:
-        if place.url and place.url not in urls:
-            item = place.item if place.item in items else None
-            added_ = book.add_sighting(
-                incident_id, place.url, item_id=item, seen_at=place.seen_at, captured_by=book.actor
-            )
-            known.append(added_)
-            urls.add(place.url)
+    new = {s.url: s for s in request.sightings if s.url and s.url not in urls}
+    # The places of the casebook were read as a request holds them when the form began: what is new is read again.
+    few = replace(request, sightings=tuple(new.values()))
+    from_json(to_json(request if len(request.sightings) > MOST_SIGHTINGS else few))
+    text = to_json(request)
+    added_ids = book.add_sightings(
+        incident_id,
+        [NewSighting(s.url, s.item if s.item in items else None, seen_at=s.seen_at) for s in new.values()],
+    )
     chosen = {(s.url, s.handle) for s in request.sightings}
-    sighting_ids = tuple(s.id for s in known if (s.url, s.handle) in chosen)
+    sighting_ids = (*(s.id for s in known if (s.url, s.handle) in chosen), *added_ids)
     item_ids = tuple(i.id for i in request.items if i.id in items and i.sha256)
     if request_id is None:
         made = book.new_packet(
@@ -316,14 +329,38 @@ def _everything(book: Any, incident_id: int) -> Request:
     return gather.prefilled(book, incident_id, sighting_ids=sightings, item_ids=items)
 
 
+def _asked_about(book: Any, incident_id: int, but: int | None = None) -> frozenset[Place]:
+    """The places that requests of an incident are about, but for one request."""
+    from desktop.casebook.records import RequestState
+    from desktop.packets import gather
+
+    of = [r for r in book.requests(incident_id) if r.id != but and r.state is not RequestState.WITHDRAWN]
+    ids = {n for r in of for n in r.sighting_ids}
+    if not ids:
+        return frozenset()
+    return frozenset(place_of(gather.as_sighting(s)) for s in book.sightings(incident_id) if s.id in ids)
+
+
+def _last(book: Any, incident_id: int) -> Request | None:
+    """The request of an incident that was prepared last, as far as it can still be read."""
+    from desktop.packets.request import RequestError, from_json
+
+    for form in reversed(book.packet_forms(incident_id)):
+        try:
+            return from_json(form.form)
+        except RequestError:  # of a later version
+            continue
+    return None
+
+
 def _images(book: Any, incident_id: int) -> frozenset[int]:
     return frozenset(i.id for i in book.items(incident_id, brief=True) if i.has_image)
 
 
 @dataclass(frozen=True, slots=True)
 class Materials:
-    """What a packet needs from the casebook: its signing key, the extract of its log, and pictures by item, if "
-    "chosen."""
+    """What a packet needs from the casebook: its signing key, the extract of its log, and pictures that were chosen, by
+    item."""
 
     key: Any
     custody: Any
@@ -336,14 +373,16 @@ class Materials:
 
 
 def materials(book: Any, request_id: int, request: Request) -> Materials:
-    """What the packet of a request needs. A picture that goes along is noted in the custody log as seen clearly."""
+    """What the packet of a request needs. That a picture goes along stands in the custody log: it was exported."""
     from desktop.packets import gather
 
-    kept = {i.id: i for i in book.items(book.request(request_id).incident_id, brief=True)}
-    items = [i.id for i in request.items if i.id in kept and i.sha256]
-    custody = gather.custody_of(book, items, request_id) if request.include.custody else None
-    wanted = [] if request.include.image == "none" else [i for i in items if kept[i].has_image]
-    return Materials(book.signing_key(), custody, {i: book.image_to_reveal(i) for i in wanted})
+    kept = {i.id for i in book.items(book.request(request_id).incident_id, brief=True) if i.has_image}
+    wanted = [] if request.include.image == "none" else [i.id for i in request.items if i.id in kept and i.sha256]
+    images = {i: book.image(i) for i in wanted}
+    custody = None
+    if request.include.custody:
+        custody = gather.custody_of(book, gather.items_of(book, request), request_id)
+    return Materials(book.signing_key(), custody, images)
 
 
 def record(book: Any, request_id: int, built: Built) -> None:
@@ -382,15 +421,20 @@ def tracked(book: Any, incident_id: int, now: datetime.datetime) -> list[Tracked
     known = facts()
     records = book.requests(incident_id)
     forms = {form.request_id: form for form in book.packet_forms(incident_id)}
-    sightings = book.sightings(incident_id)
+    # What is in no request yet, once for all of them.
+    asked = {n for one in records for n in one.sighting_ids}
+    new = [s for s in book.sightings(incident_id) if s.id not in asked]
+    made: dict[int, list[Any]] = {}
+    for packet in book.packets():
+        made.setdefault(packet.request_id, []).append(packet)
     begun: dict[int, set[str]] = {}
     for form in forms.values():
         if form.follows is not None:
             begun.setdefault(form.follows, set()).add(form.platform)
     found = []
     for one in ordered(records):
-        law, platform, channel = tracking.way_of(book, one.id, known)
-        answers, packets = book.answers(one.id), book.packets(one.id)
+        form, packets, answers = forms.get(one.id), made.get(one.id, []), book.answers(one.id)
+        law, platform, channel = tracking.way(packets, form, known)
         steps = tracking.next_steps(
             one,
             law,
@@ -399,11 +443,11 @@ def tracked(book: Any, incident_id: int, now: datetime.datetime) -> list[Tracked
             now,
             known,
             answers=answers,
-            seen_again=tracking.seen_again(one, sightings, records),
+            seen_again=tracking.seen_again(one, new, ()),
             begun=begun.get(one.id, set()),
             built=bool(packets),
         )
-        found.append(Tracked(one, forms.get(one.id), answers, packets, steps))
+        found.append(Tracked(one, form, answers, packets, steps))
     return found
 
 
@@ -450,7 +494,6 @@ def _asked(book: Any, one: Any) -> Request:
     from desktop.packets import gather
     from desktop.packets.request import from_json
 
-    form = next((f for f in book.packet_forms(one.incident_id) if f.request_id == one.id), None)
-    if form is not None:
-        return from_json(form.form)
+    if forms := book.packet_forms(request_id=one.id):
+        return from_json(forms[0].form)
     return gather.prefilled(book, one.incident_id, sighting_ids=one.sighting_ids, item_ids=one.item_ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QDate, Qt, Signal
@@ -26,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.packets.request import SHORT, Request, RequestSighting
+from desktop.packets.request import SHORT, Request
 from desktop.packets.routes import Route
 from desktop.window import describe, packet_view, words
 from desktop.window.case_forms import DayField, MomentField
@@ -184,108 +185,11 @@ class FieldsPage(PageWidget):
         return widget.currentData() or "" if isinstance(widget, QComboBox) else ""
 
 
-class WherePage(PageWidget):
-    """The places where it was seen, each with a box to tick, and a field for further addresses."""
-
-    def __init__(self, page: Page, request: Request, everything: Request, parent: QWidget) -> None:
-        super().__init__(page, parent)
-        self.everything, self.now = everything, datetime.datetime.now(datetime.UTC)
-        chosen = {_place(s) for s in request.sightings}
-        known = {_place(s): s for s in (*request.sightings, *everything.sightings)}
-        self.places = list(known.values())
-        self.list = QListWidget(self)
-        self.list.setAccessibleName(translate("packet", "Places where it was seen"))
-        self.list.setTabKeyNavigation(False)
-        self.list.setUniformItemSizes(True)
-        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        for place in self.places:
-            entry = QListWidgetItem(place_line(place), self.list)
-            entry.setToolTip(entry.text())
-            entry.setFlags(entry.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            entry.setCheckState(Qt.CheckState.Checked if _place(place) in chosen else Qt.CheckState.Unchecked)
-        self.all = QPushButton(translate("packet", "Choose &all"), self)
-        self.none = QPushButton(translate("packet", "Choose non&e"), self)
-        row = QHBoxLayout()
-        for button, state in ((self.all, Qt.CheckState.Checked), (self.none, Qt.CheckState.Unchecked)):
-            button.setAutoDefault(False)
-            button.clicked.connect(lambda _checked=False, state=state: self._set_all(state))
-            row.addWidget(button)
-        self.hosts = self._hosts()
-        row.addWidget(self.hosts)
-        row.addStretch(1)
-        if self.places:
-            self.list.setCurrentRow(0)
-            self.add(self.list, 1)
-            self.body.addLayout(row)
-        else:
-            for widget in (self.list, self.all, self.none, self.hosts):
-                widget.hide()
-        self.more = QPlainTextEdit(self)
-        self.more.setTabChangesFocus(True)
-        self.more.setAcceptDrops(False)
-        self.more.setPlaceholderText(translate("packet", "For example: https://example.org/post/123"))
-        self.more.setFixedHeight(self.more.fontMetrics().lineSpacing() * 4 + 14)
-        self.body.addWidget(self.label(translate("packet", "A&ddresses to add, one on each line:"), self.more))
-        self.add(self.more)
-        note = translate(
-            "packet",
-            "They are recorded in the casebook too, as seen now. Copy them from your browser; nothing is opened here.",
-        )
-        self.body.addWidget(plain(note, self))
-        if not self.places:
-            self.body.addStretch(1)
-
-    def collect(self, request: Request) -> Request:
-        chosen = tuple(
-            place for n, place in enumerate(self.places) if self.list.item(n).checkState() is Qt.CheckState.Checked
-        )
-        request = packet_view.with_places(request, chosen, self.everything)
-        good, _bad = self.added()
-        return packet_view.with_addresses(request, good, self.now)
-
-    def added(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The addresses that were typed, and the lines that are none."""
-        return packet_view.addresses(self.more.toPlainText())
-
-    def unready(self) -> str:
-        good, bad = self.added()
-        if len(good) > packet_view.MOST_ADDED:
-            said = translate(
-                "packet", "These are {n} addresses. At most {most} are added at once: the rest can follow."
-            )
-            return said.format(n=f"{len(good):,}", most=f"{packet_view.MOST_ADDED:,}")
-        if not bad:
-            return ""
-        said = translate("packet", "This is not an address: {line}. Copy it from your browser, from http to the end.")
-        return said.format(line=words.visible(bad[0][:80]))
-
-    def _hosts(self) -> QComboBox:
-        """Chooses those on one site, where there are several: most ways take one site at a time."""
-        box = QComboBox(self)
-        box.setAccessibleName(translate("packet", "Choose only those on one site"))
-        found = dict.fromkeys(packet_view.host(place.url) for place in self.places if place.url)
-        box.addItem(translate("packet", "Choose only those on…"), "")
-        for host in found:
-            box.addItem(words.visible(host), host)
-        box.setVisible(len(found) > 1)
-        box.activated.connect(lambda _index: self._only(str(box.currentData())))
-        return box
-
-    def _only(self, host: str) -> None:
-        for number, place in enumerate(self.places if host else ()):
-            on = packet_view.host(place.url) == host
-            self.list.item(number).setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
-
-    def _set_all(self, state: Qt.CheckState) -> None:
-        for number in range(self.list.count()):
-            self.list.item(number).setCheckState(state)
-
-
 class WayPage(PageWidget):
     """The ways in order, and all about the one that is looked at."""
 
     def __init__(self, page: Page, request: Request, outlook: Outlook, parent: QWidget) -> None:
+        """`request` has all places that were chosen: a way takes those of them that it is for."""
         super().__init__(page, parent)
         self.routes = outlook.routes
         self.list = QListWidget(self)
@@ -301,7 +205,8 @@ class WayPage(PageWidget):
                 entry.setForeground(self.palette().placeholderText())
         self.about = WordsView(self)
         self.about.setAccessibleName(translate("packet", "About this way"))
-        self.groups, self.places = outlook.groups, len(request.sightings)
+        self.groups, self.places = outlook.groups, outlook.places
+        self.request = request
         self.add(self.list, 3)
         self.add(self.about, 4)
         self.list.currentRowChanged.connect(self._show)
@@ -325,24 +230,28 @@ class WayPage(PageWidget):
 
     def collect(self, request: Request) -> Request:
         route = self.chosen
-        return packet_view.with_route(request, route) if route and packet_view.can_be_chosen(route) else request
+        if route is None or not packet_view.can_be_chosen(route):
+            return request
+        wide = replace(request, sightings=self.request.sightings, items=self.request.items)
+        return packet_view.with_route(wide, route, self.places.get(route.platform_id))
 
     def _show(self) -> None:
         route = self.chosen
         if route is not None:
-            found = packet_view.route_sections(route, self.places, self.groups[self.list.currentRow()])
+            there = len(self.places.get(route.platform_id, ()))
+            found = packet_view.route_sections(route, there, self.groups[self.list.currentRow()])
             sections = [describe.Section(title, lines) for title, lines in found]
             self.about.setHtml(describe.html_of([describe.Section(route.title, ()), *sections], first="h3"))
 
 
 class ReviewPage(PageWidget):
-    """All checks in one list. `go` carries the page to which a line leads."""
+    """All checks in one list, under headings. `go` carries the page to which a line leads."""
 
     go = Signal(str)
 
-    def __init__(self, page: Page, lines: Sequence[Line], verdict: str, parent: QWidget) -> None:
+    def __init__(self, page: Page, groups: Sequence[tuple[str, Sequence[Line]]], verdict: str, parent: QWidget) -> None:
         super().__init__(page, parent)
-        self.lines = lines
+        self.lines: list[Line | None] = []
         said = plain(verdict, self)
         font = said.font()
         font.setBold(True)
@@ -354,8 +263,18 @@ class ReviewPage(PageWidget):
         self.list.setWordWrap(True)
         self.list.setSpacing(2)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.addItems([words.visible(line.text) for line in lines])
-        self.list.setCurrentRow(0)
+        for heading, lines in groups:
+            entry = QListWidgetItem(heading, self.list)
+            entry.setFlags(Qt.ItemFlag.NoItemFlags)
+            entry.setForeground(self.palette().text())
+            entry.setFont(font)
+            self.lines.append(None)
+            for line in lines:
+                text = words.visible(line.text)
+                entry = QListWidgetItem(text, self.list)
+                entry.setData(Qt.ItemDataRole.AccessibleTextRole, f"{heading}: {text}")
+                self.lines.append(line)
+        self.list.setCurrentRow(1)
         self.list.itemActivated.connect(self._go)
         self.to = QPushButton(translate("packet", "&Go to this question"), self)
         self.to.setAutoDefault(False)
@@ -565,16 +484,6 @@ class SendPage(PageWidget):
     def _copy(self, field: FormText) -> None:
         self.copied.emit(field.text)
         self.problem.emit(translate("packet", "Copied: {field}").format(field=words.visible(field.label)))
-
-
-def place_line(place: RequestSighting) -> str:
-    """A place in one line: platform, account, address."""
-    said = " · ".join(p for p in (place.platform, place.handle, place.url) if p)
-    return words.visible(said) or translate("packet", "A place without an address")
-
-
-def _place(place: RequestSighting) -> tuple[str, str, str, int | None]:
-    return place.url, place.handle, place.platform, place.item
 
 
 def _notes(notes: Sequence[str], parent: QWidget) -> QFrame:

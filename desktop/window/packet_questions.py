@@ -7,13 +7,13 @@ the chosen law and form need; nothing that nobody needs is asked. The steps of t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from desktop.packets import request as request_format
 from desktop.packets.complete import Assessment, Check
 from desktop.packets.elements import ELEMENTS
-from desktop.packets.request import Request, RequestItem
+from desktop.packets.request import Request, RequestItem, RequestSighting
 from desktop.packets.routes import Route
 from desktop.window import words
 from desktop.window.words import translate
@@ -94,8 +94,9 @@ class Outlook:
     """What is known of a request with the facts: made in the worker's thread, shown in the window's.
 
     `assessment` is None while no way is chosen. `groups` say how each of the `routes` takes the addresses (None where
-    no packet is made for it), `group` how the chosen one does. `sentences` are the statements by element, as the letter
-    has them. `no_image` says why no picture may go in, empty where one may; `kept_images`: the casebook keeps one.
+    no packet is made for it), `group` how the chosen one does; `places` are those that go to a platform, by its id.
+    `sentences` are the statements by element, as the letter has them. `no_image` says why no picture may go in, empty
+    where one may; `kept_images`: the casebook keeps one.
     """
 
     request: Request
@@ -103,6 +104,7 @@ class Outlook:
     routes: tuple[Route, ...] = ()
     groups: tuple[Group | None, ...] = ()
     group: Group = Group()
+    places: Mapping[str, tuple[RequestSighting, ...]] = field(default_factory=dict)
     sentences: Mapping[str, str] | None = None
     no_image: str = ""
     kept_images: bool = False
@@ -143,9 +145,12 @@ def kind_of(request: Request) -> str:
     return "intimate" if gate.intimate else "other"
 
 
-def pages(request: Request, outlook: Outlook | None, *, built: bool = False) -> tuple[Page, ...]:
-    """The pages for a request as it is, in order. Until a question before is answered, the later ones are not there."""
-    found = [_age()]
+def pages(request: Request, outlook: Outlook | None, *, built: bool = False, carried: bool = False) -> tuple[Page, ...]:
+    """The pages for a request as it is, in order. Until a question before is answered, the later ones are not there.
+
+    `carried`: answers of the request before it were taken over, which the first page says.
+    """
+    found = [_age(carried)]
     if request.gate.age != "adults":
         return tuple(found)
     found.append(_what_kind())
@@ -213,7 +218,12 @@ def _needed(outlook: Outlook | None) -> tuple[str, ...]:
     return tuple(check.element for check in outlook.assessment.checks)
 
 
-def _age() -> Page:
+def _age(carried: bool) -> Page:
+    again = translate(
+        "packet",
+        "What you wrote for the request before is filled in already, so that you can go through quickly. What you "
+        "state and sign is asked anew.",
+    )
     return Page(
         "age",
         Step.BEFORE,
@@ -224,6 +234,7 @@ def _age() -> Page:
             "and none is shown anywhere in these steps. If you are not sure, choose the second answer.\n\nAll of it "
             "takes about a quarter of an hour. You can stop at every step: what you wrote is kept.",
         ),
+        (again,) if carried else (),
         fields=(
             Field(
                 "gate.age",

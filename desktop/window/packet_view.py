@@ -11,7 +11,7 @@ from typing import Any
 from desktop.casebook.records import AWAITING, Answer, Packet
 from desktop.casebook.records import Request as Record
 from desktop.packets import request as request_format
-from desktop.packets.complete import Assessment, State
+from desktop.packets.complete import Assessment, Check, State
 from desktop.packets.facts import Channel
 from desktop.packets.request import Request, RequestItem, RequestSighting, Signature
 from desktop.packets.routes import Route
@@ -113,6 +113,35 @@ def with_places(request: Request, chosen: Sequence[RequestSighting], everything:
     known = {i.id: i for i in (*everything.items, *request.items)}
     items = tuple(i for i in known.values() if i.id in wanted)
     return replace(request, items=items or request.items, sightings=tuple(chosen))
+
+
+Place = tuple[str, str, str, int | None]
+
+
+def place_of(place: RequestSighting) -> Place:
+    """What tells one place from another: address, account, platform, and of what."""
+    return place.url, place.handle, place.platform, place.item
+
+
+def carried(request: Request, before: Request) -> Request:
+    """The request with what was written for the one before: who, how they are reached, texts, languages and how the
+    pictures are told. What is stated and signed, and the questions that come first, are asked anew."""
+    told = {i.id: i for i in before.items}
+    items = tuple(
+        replace(i, identification=told[i.id].identification, made=told[i.id].made) if i.id in told else i
+        for i in request.items
+    )
+    if not request.items and not before.items[1:]:
+        items = tuple(i for i in before.items if not i.sha256)
+    return replace(
+        request,
+        depicted=before.depicted if before.depicted.name else request.depicted,
+        sender=before.sender if before.sender.role else request.sender,
+        texts=replace(before.texts, prior_request=""),
+        language=before.language,
+        also=before.also,
+        items=items,
+    )
 
 
 def with_known(everything: Request, request: Request) -> Request:
@@ -245,43 +274,49 @@ class Line:
     page: str = ""
 
 
-def review(request: Request, outlook: Outlook) -> list[Line]:
-    """Everything to look over: what stands against it, what is missing, weak, risky, to be checked, and there."""
+def review(request: Request, outlook: Outlook) -> list[tuple[str, list[Line]]]:
+    """Everything to look over, under headings: what stands against it, what is missing, weak, risky, to be checked, and
+    there."""
     assessment = outlook.assessment
     if assessment is None:
         return []
-    lines = [
-        Line(f"{r.says} {r.remedy}".strip(), "age" if r.code in ("age", "minor") else "way")
+    refused = [
+        Line(f"{r.says} {r.remedy}".strip(), "age" if r.code in ("age_not_answered", "maybe_minor") else "way")
         for r in assessment.refusals
     ]
     missing = {check.element for check in assessment.missing}
     of_page = {page.id for page in pages(request, outlook)}
 
-    def line(said: str, check: Any, more: str) -> Line:
+    def line(check: Check, more: str = "") -> Line:
         page = page_of(check.element, request)
         name = element_name(check.element)
-        return Line(f"{said}: {name}. {more}".strip(), page if page in of_page else "")
+        name = f"{name[:1].upper()}{name[1:]}"
+        return Line(f"{name}. {more}".strip(), page if page in of_page else "")
 
     checks = assessment.checks
-    for check in checks:
-        if check.element in missing:
-            lines.append(line(translate("packet", "Missing"), check, f"{check.says} {check.remedy}"))
-    for check in checks:
-        if check.state is State.WEAK:
-            lines.append(line(translate("packet", "Could be stronger"), check, f"{check.says} {check.remedy}"))
-    for risk in assessment.risks:
-        lines.append(
-            Line(translate("packet", "Good to know: {what}").format(what=risk.says), _page_of_risk(risk.kind, of_page))
-        )
-    for doubt in assessment.doubts:
-        lines.append(Line(doubt))
-    for check in checks:
-        if check.state is State.MISSING and check.element not in missing:
-            lines.append(line(translate("packet", "Not there, and not required"), check, ""))
-    for check in checks:
-        if check.state is State.PRESENT:
-            lines.append(line(translate("packet", "There"), check, ""))
-    return lines
+    lacking = [c for c in checks if c.state is State.MISSING]
+    groups = [
+        (translate("packet", "Against it"), refused),
+        (
+            translate("packet", "Missing"),
+            [line(c, f"{c.says} {c.remedy}") for c in lacking if c.element in missing],
+        ),
+        (
+            translate("packet", "Could be stronger"),
+            [line(c, f"{c.says} {c.remedy}") for c in checks if c.state is State.WEAK],
+        ),
+        (
+            translate("packet", "Good to know"),
+            [Line(risk.says, _page_of_risk(risk.kind, of_page)) for risk in assessment.risks],
+        ),
+        (translate("packet", "Check before sending"), [Line(doubt) for doubt in assessment.doubts]),
+        (
+            translate("packet", "Not there, and not required"),
+            [line(c) for c in lacking if c.element not in missing],
+        ),
+        (translate("packet", "There"), [line(c) for c in checks if c.state is State.PRESENT]),
+    ]
+    return [(heading, list(dict.fromkeys(lines))) for heading, lines in groups if lines]
 
 
 def verdict(outlook: Outlook) -> str:
@@ -358,8 +393,10 @@ def kept_way(outlook: Outlook) -> str:
     return said.format(name=words.visible(addressed(outlook.assessment)[0]))
 
 
-def with_route(request: Request, route: Route) -> Request:
-    """The request on another way."""
+def with_route(request: Request, route: Route, places: Sequence[RequestSighting] | None = None) -> Request:
+    """The request on another way, about those of its places that go there."""
+    if places is not None:
+        request = with_places(request, places, request)
     return replace(request, law=route.law_id, platform=route.platform_id, channel=route.channel_id)
 
 
@@ -462,8 +499,9 @@ def draft_line(names: Sequence[str], folder: str) -> str:
     return said.format(folder=words.visible(folder), name=", ".join(names[:3]) + ("…" if len(names) > 3 else ""))
 
 
-def send_lines(built: str, folder: str, outlook: Outlook, *, sheet: bool) -> list[str]:
-    """Where the packet is, and what to do now, step by step. `sheet`: the one for the sender lies beside it."""
+def send_lines(built: str, folder: str, outlook: Outlook, *, sheet: bool, elsewhere: int = 0) -> list[str]:
+    """Where the packet is, and what to do now, step by step. `sheet`: the one for the sender lies beside it;
+    `elsewhere`: how many places no request is about yet."""
     if folder and sheet:
         where = translate("packet", "Saved in {folder}: {name}. The sheet beside it is for you, not for them.")
     elif folder:
@@ -473,7 +511,18 @@ def send_lines(built: str, folder: str, outlook: Outlook, *, sheet: bool) -> lis
     steps_ = [] if outlook.assessment is None else guide(outlook.assessment.channel)
     steps_.append(translate("packet", "Come back here when you have sent it, now or on another day."))
     said = where.format(name=built, folder=words.visible(folder))
-    return [said, *(f"{number}. {text}" for number, text in enumerate(steps_, 1))]
+    lines = [said, *(f"{number}. {text}" for number, text in enumerate(steps_, 1))]
+    if elsewhere:
+        lines.append(more_places(elsewhere))
+    return lines
+
+
+def more_places(number: int) -> str:
+    """That some places are in no request yet, and how to go on with them."""
+    if number == 1:
+        return translate("packet", "One more place is in no request yet. “Prepare request…” begins with it next time.")
+    said = translate("packet", "{n} more places are in no request yet. “Prepare request…” begins with them next time.")
+    return said.format(n=f"{number:,}")
 
 
 def guide(channel: Channel) -> list[str]:

@@ -42,7 +42,8 @@ from desktop.window.dialogs import WhereToTurn
 from desktop.window.main_window import MainWindow
 from desktop.window.packet_facts import FactsWindow, ImportFacts
 from desktop.window.packet_form import PacketForm
-from desktop.window.packet_pages import FieldsPage, ReviewPage, SavePage, SendPage, WayPage, WherePage
+from desktop.window.packet_pages import FieldsPage, ReviewPage, SavePage, SendPage, WayPage
+from desktop.window.packet_places import WherePage
 from desktop.window.packet_track import SentForm, TrackWindow
 from desktop.window.picture_view import PictureView
 from desktop.window.sightings import SightingsWindow
@@ -395,7 +396,13 @@ def test_what_is_missing_is_listed_leads_there_and_makes_a_draft(
         next_page(form, qtbot)
     review = form.widget
     assert isinstance(review, ReviewPage)
-    missing = [line for line in review.lines if line.text.startswith("Missing")]
+    headings = [review.list.item(n).text() for n, line in enumerate(review.lines) if line is None]
+    assert headings[0] == "Missing"
+    assert "There" in headings
+    assert review.list.item(1).data(Qt.ItemDataRole.AccessibleTextRole).startswith("Missing: "), (
+        "heard with its heading"
+    )
+    missing = [line for line in review.lines[1 : review.lines.index(None, 1)] if line is not None]
     assert {line.page for line in missing} == {"statements", "contact", "sign"}
     steps = [form.steps.item(n).text() for n in range(form.steps.count())]
     assert any("Missing: Signature" in text for text in steps)
@@ -443,16 +450,15 @@ def test_addresses_that_are_added_become_sightings(window: MainWindow, qtbot: Qt
     form.go("where")
     qtbot.waitUntil(lambda: page(form) == "where" and not form._busy)
     assert isinstance(form.widget, WherePage)
-    checked = [form.widget.list.item(n).checkState() for n in range(form.widget.list.count())]
-    assert checked.count(Qt.CheckState.Checked) == 1
-    assert len(checked) == 4
+    assert form.widget.model.ticked.count(True) == 1
+    assert len(form.widget.model.ticked) == 4
     form.widget.none.click()
-    form.widget.list.item(0).setCheckState(Qt.CheckState.Unchecked)
+    tick(form.widget, 0, on=False)
     go_to(form, "what", qtbot)
     form.go("where")
     qtbot.waitUntil(lambda: page(form) == "where" and not form._busy)
     assert isinstance(form.widget, WherePage)
-    assert form.widget.list.count() == 4, "what was added and then unticked can still be chosen"
+    assert form.widget.model.rowCount() == 4, "what was added and then unticked can still be chosen"
 
 
 def test_many_places_on_several_sites_are_chosen_by_site(window: MainWindow, qtbot: QtBot) -> None:
@@ -586,12 +592,18 @@ def test_a_lock_while_a_packet_is_made_brings_nothing_back(
     assert len(list((tmp_path / "out").glob("*.zip"))) <= 1, "no further one is begun"
 
 
+def tick(where: WherePage, row: int, *, on: bool = True) -> None:
+    """Ticks a place, or takes the tick away."""
+    state = Qt.CheckState.Checked if on else Qt.CheckState.Unchecked
+    where.model.setData(where.model.index(row), state, Qt.ItemDataRole.CheckStateRole)
+
+
 def one_place(form: PacketForm, qtbot: QtBot) -> None:
     """Up to the page where the packet is saved, with one address."""
     go_to(form, "where", qtbot)
     assert isinstance(form.widget, WherePage)
     form.widget.none.click()
-    form.widget.list.item(0).setCheckState(Qt.CheckState.Checked)
+    tick(form.widget, 0)
     go_to(form, "save", qtbot)
 
 
@@ -652,7 +664,7 @@ def test_a_blurred_picture_goes_in_only_when_it_was_chosen(
     go_to(form, "where", qtbot)
     assert isinstance(form.widget, WherePage)
     form.widget.none.click()
-    form.widget.list.item(form.widget.list.count() - 1).setCheckState(Qt.CheckState.Checked)
+    tick(form.widget, form.widget.model.rowCount() - 1)
     seen = go_to(form, "image", qtbot)
     assert "include" in seen
     assert form.request.include.image == "none"
@@ -667,6 +679,8 @@ def test_a_blurred_picture_goes_in_only_when_it_was_chosen(
     (packet,) = (tmp_path / "out").glob("*.zip")
     found = verify.verify(packet.read_bytes())
     assert [n for n in found.names if "image" in n]
+    log = [(row.action, row.subject) for row in ask(window, lambda book: list(book.log()), qtbot)]
+    assert ("exported", "item 2") in log, "it left the casebook, and the log says so"
 
 
 # What to do then

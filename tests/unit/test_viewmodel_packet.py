@@ -225,15 +225,17 @@ def test_what_is_looked_over_begins_with_what_is_missing_and_leads_there() -> No
     assert packet_view.verdict(looked(full)) == "Everything that this way needs is there."
     request = without(without(full, "signature"), "nonconsent_statement")
     outlook = looked(request)
-    lines = packet_view.review(request, outlook)
-    missing = [line for line in lines if line.text.startswith("Missing")]
-    assert lines[: len(missing)] == missing
+    groups = packet_view.review(request, outlook)
+    assert all(lines for _, lines in groups)
+    heading, missing = groups[0]
+    assert heading == "Missing"
     assert {line.page for line in missing} == {"sign", "statements"}
+    lines = [line for _, found in groups for line in found]
     assert "2 things are still missing" in packet_view.verdict(outlook)
     assert any("check before sending" in line.text for line in lines), "doubts go all the way"
     assert outlook.assessment is not None
     weak = [c for c in outlook.assessment.checks if c.state is State.WEAK]
-    assert sum(line.text.startswith("Could be stronger") for line in lines) == len(weak)
+    assert len(dict(groups).get("Could be stronger", [])) == len(weak)
     assert [line for line in lines if line.page and line.page not in ids(request, outlook)] == []
 
 
