@@ -312,3 +312,8 @@ def test_whoever_can_be_asked_next_has_one_line() -> None:
     said = plain(replace(a, law=replace(a.law, next=steps)))  # type: ignore[type-var]
     assert f"- {FACTS.platform('us_ftc').name}: Tell it. Or write.\n" in said
     assert said.count("Tell it.") == 1
+
+
+def test_nobody_is_told_that_an_authority_is_not_covered_by_the_law_that_it_enforces() -> None:
+    assert "not obviously covered" not in plain(assessed("us_tida", "us_ftc"))
+    assert "not obviously covered" in plain(assessed("us_tida", "google_search"))
