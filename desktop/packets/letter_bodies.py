@@ -7,7 +7,7 @@ in it when the law or the channel asks for it. After each stands where in the la
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # A letter prints so many addresses and images; beyond, data/addresses.csv of the packet has them all.
 MOST_PRINTED = 1_000
+# And no more of very long ones than so many characters: gigabytes of memory would go into setting them.
+MOST_CHARACTERS = 400_000
 
 _HOSTS = ("host", "cdn", "registrar")
 # Those that have nothing to remove themselves, and help others to.
@@ -288,8 +290,9 @@ def _where(letter: Letter) -> list[Block]:
     if not request.sightings:
         return [*blocks, paragraph(words.say("common.none_given"))]
     blocks.append(note(words.say("notice.where_note"), sticky=True))
-    if len(request.sightings) > MOST_PRINTED:
-        counts = {"count": value(str(len(request.sightings))), "shown": value(str(MOST_PRINTED))}
+    shown = how_many([f"{s.url}{s.platform}{s.handle}" for s in request.sightings])
+    if len(request.sightings) > shown:
+        counts = {"count": value(str(len(request.sightings))), "shown": value(str(shown))}
         blocks.append(paragraph(words.say("notice.where_more", **counts)))
     several = len(request.items) > 1
     head = ["notice.column_number", "notice.column_address", "notice.column_account", "notice.column_seen"]
@@ -298,13 +301,23 @@ def _where(letter: Letter) -> list[Block]:
         head, widths = [*head, "notice.column_image"], [*widths, "auto"]
     numbers = {item.id: n for n, item in enumerate(request.items, 1)}
     rows = []
-    for n, s in enumerate(request.sightings[:MOST_PRINTED], 1):
+    for n, s in enumerate(request.sightings[:shown], 1):
         seen = utc(s.seen_at, s.time_zone)
         row: list[Runs] = [[value(str(n))], address(s), [value(s.handle)] if s.handle else [], [value(seen)]]
         if several:
             row.append([value(str(numbers[s.item]))] if s.item in numbers else [])
         rows.append(row)
     return [*blocks, table(widths, [words.say(key) for key in head], rows)]
+
+
+def how_many(lines: Sequence[str]) -> int:
+    """How many of the lines, from the first, a document prints."""
+    characters = 0
+    for number, line in enumerate(lines[:MOST_PRINTED]):
+        characters += len(line)
+        if characters > MOST_CHARACTERS:
+            return number
+    return min(len(lines), MOST_PRINTED)
 
 
 def address(sighting: RequestSighting) -> Runs:

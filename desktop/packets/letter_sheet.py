@@ -183,10 +183,10 @@ def _fields(letter: Letter, whole: bool) -> list[Block]:
 def _copied(letter: Letter, what: str, text: str, whole: bool) -> list[Block]:
     lines = text.split("\n")
     # A letter prints no more than that by itself.
-    if whole or what == "letter" or len(lines) <= bodies.MOST_PRINTED:
+    if whole or what == "letter" or len(lines) <= (shown := bodies.how_many(lines)):
         return [copyable(text)]
-    counts = {"count": value(str(len(lines))), "shown": value(str(bodies.MOST_PRINTED))}
-    return [copyable("\n".join(lines[: bodies.MOST_PRINTED])), note(letter.words.say("notice.where_more", **counts))]
+    counts = {"count": value(str(len(lines))), "shown": value(str(shown))}
+    return [copyable("\n".join(lines[:shown])), note(letter.words.say("notice.where_more", **counts))]
 
 
 def field_text(letter: Letter, what: str) -> str:

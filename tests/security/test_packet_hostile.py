@@ -124,6 +124,23 @@ def test_a_note_of_1_mb_is_refused_and_never_cut() -> None:
     assert error.value.remedy
 
 
+def test_thousands_of_endless_addresses_do_not_fill_the_memory() -> None:
+    """The letter and the sheet print what is no more than a letter can be; the table in the packet has them all."""
+    known = facts.load()
+    request = full_request(known, "us_tida", "x")
+    one = request.sightings[0]
+    request = replace(request, sightings=tuple(replace(one, url=f"{one.url}?{n}{'y' * 7_900}") for n in range(300)))
+    assessment = complete.assess(request, known)
+    files = files_of(bag.build(assessment, known, key=KEY).zip)
+    letter = text_of(files["data/letters/notice.en.pdf"])
+    assert 300_000 < letter.count("y") < 400_000
+    assert "300" in letter
+    assert files["data/addresses.csv"].count(b"\r\n") == 301
+    sheet, plain = letters.sheet(assessment, known)
+    assert 300_000 < text_of(sheet.pdf).count("y") < 400_000
+    assert plain.count("y" * 7_900) == 300
+
+
 HOSTILE_FILES = {
     "not text": b"\xff\xfe\x00\x01" * 100,
     "not TOML": b"schema = ",
