@@ -13,10 +13,21 @@ from typing import Any
 
 from desktop.packets.elements import ELEMENTS
 from desktop.packets.request import MOST_SIGHTINGS, Request
-from desktop.safety.helplines import added
+from desktop.safety.helplines import EVERYWHERE, added
 from desktop.window.packet_questions import Group, Outlook, element_name
 from desktop.window.packet_view import FormText, Place, carried, place_of, with_places
 from desktop.window.words import translate
+
+_OFFICES = ("police", "court", "regulator", "support")
+# Where offices work in one of the languages of the letters, as far as one is enough there.
+_WRITE = {
+    "es": "AR BO CL CO CR CU DO EC ES GT HN MX NI PA PE PY SV UY VE",
+    "pt": "AO BR CV MZ PT ST",
+    "fr": "BF BJ CG CI FR GA GN NE SN TG",
+    "ar": "AE BH EG JO KW LB LY OM QA SA SY TN YE",
+    "sw": "TZ",
+    "ko": "KR",
+}
 
 
 def facts() -> Any:
@@ -57,11 +68,12 @@ def look(request: Request, images: Set[int], wide: Request | None = None) -> Out
     if request.gate.age != "adults":
         return Outlook(request)
     known = facts()
-    found = () if wide is None else routes.routes(wide, known)
+    found = () if wide is None else _ways(wide, known)
     places = routes.places_for(wide or request, [r.platform_id for r in found if r.platform_id], known)
+    languages = {id: _language(known.platforms[id], request.depicted.country) for id in places}
     groups = tuple(_group(replace(request, sightings=places.get(r.platform_id, ())), known, r) for r in found)
     if not request.platform:
-        return Outlook(request, routes=found, groups=groups, places=places)
+        return Outlook(request, routes=found, groups=groups, places=places, languages=languages)
     assessment = complete.assess(request, known)
     return Outlook(
         request,
@@ -70,10 +82,29 @@ def look(request: Request, images: Set[int], wide: Request | None = None) -> Out
         groups,
         _grouped(request, assessment.platform, assessment.channel),
         places,
+        languages,
         sentences=sentences(request),
         no_image=_no_image(request, known),
         kept_images=any(item.id in images for item in request.items),
     )
+
+
+def _ways(wide: Request, known: Any) -> tuple[Any, ...]:
+    """The ways in the same order whichever is chosen now; where that is none of them, with it."""
+    from desktop.packets import routes
+
+    found = routes.routes(replace(wide, law="", platform="", channel=""), known)
+    chosen = any((r.platform_id, r.law_id) == (wide.platform, wide.law) for r in found if not r.refused)
+    return found if chosen or not (wide.platform or wide.law) else routes.routes(wide, known)
+
+
+def _language(platform: Any, country: str) -> str:
+    """In which of the languages of the letters an office works; English for companies, and where it is not known."""
+    if platform.kind not in _OFFICES:
+        return "en"
+    own = platform.countries[0] if len(platform.countries) == 1 else EVERYWHERE
+    where = country if own == EVERYWHERE else own
+    return next((language for language, countries in _WRITE.items() if where in countries.split()), "en")
 
 
 def _group(request: Request, known: Any, route: Any) -> Group | None:

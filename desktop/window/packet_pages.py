@@ -200,13 +200,15 @@ class WayPage(PageWidget):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         first = next((n for n, r in enumerate(self.routes) if packet_view.can_be_chosen(r)), -1)
         for number, route in enumerate(self.routes):
-            entry = QListWidgetItem(packet_view.route_line(route, first=number == first), self.list)
+            there, group = len(outlook.places.get(route.platform_id, ())), outlook.groups[number]
+            said = packet_view.route_line(route, first=number == first, number=there, group=group)
+            entry = QListWidgetItem(said, self.list)
             if route.refused:
                 entry.setForeground(self.palette().placeholderText())
         self.about = WordsView(self)
         self.about.setAccessibleName(translate("packet", "About this way"))
         self.groups, self.places = outlook.groups, outlook.places
-        self.request = request
+        self.request, self.languages = request, outlook.languages
         self.add(self.list, 3)
         self.add(self.about, 4)
         self.list.currentRowChanged.connect(self._show)
@@ -233,7 +235,7 @@ class WayPage(PageWidget):
         if route is None or not packet_view.can_be_chosen(route):
             return request
         wide = replace(request, sightings=self.request.sightings, items=self.request.items)
-        return packet_view.with_route(wide, route, self.places.get(route.platform_id))
+        return packet_view.with_route(wide, route, self.places.get(route.platform_id), self.languages)
 
     def _show(self) -> None:
         route = self.chosen

@@ -94,7 +94,8 @@ class Outlook:
     """What is known of a request with the facts: made in the worker's thread, shown in the window's.
 
     `assessment` is None while no way is chosen. `groups` say how each of the `routes` takes the addresses (None where
-    no packet is made for it), `group` how the chosen one does; `places` are those that go to a platform, by its id.
+    no packet is made for it), `group` how the chosen one does; `places` are those that go to a platform, by its id,
+    and `languages` those in which offices work.
     `sentences` are the statements by element, as the letter has them. `no_image` says why no picture may go in, empty
     where one may; `kept_images`: the casebook keeps one.
     """
@@ -105,6 +106,7 @@ class Outlook:
     groups: tuple[Group | None, ...] = ()
     group: Group = Group()
     places: Mapping[str, tuple[RequestSighting, ...]] = field(default_factory=dict)
+    languages: Mapping[str, str] = field(default_factory=dict)
     sentences: Mapping[str, str] | None = None
     no_image: str = ""
     kept_images: bool = False
@@ -160,16 +162,18 @@ def pages(request: Request, outlook: Outlook | None, *, built: bool = False, car
     if not request.sender.role:
         return tuple(found)
     checks = _needed(outlook)
-    found.append(_depicted(request, checks))
-    if request.sender.role != "depicted":
-        found.append(_sender(request))
+    exposed = _exposed(outlook)
+    mine = request.sender.role == "depicted"
+    found.append(_depicted(request, checks, exposed if mine else ()))
+    if not mine:
+        found.append(_sender(request, exposed))
     found += [_where(), _what(request), _way()]
     if outlook is None or outlook.assessment is None:
         return tuple(found)
     found += _asked(outlook, outlook.assessment, checks)
-    found += _reach(outlook.assessment, checks)
+    found += _reach(exposed, checks)
     if "signature" in checks or request.signature.kind:
-        found.append(_sign(request))
+        found.append(_sign(request, exposed))
     found.append(_include(request, outlook, outlook.assessment))
     if not outlook.no_image and outlook.kept_images:
         found.append(_image())
@@ -278,8 +282,8 @@ def _what_kind() -> Page:
 def _role(request: Request) -> Page:
     options = [
         ("depicted", translate("packet", "I am the person in the picture")),
-        ("agent", translate("packet", "I act for her, and she knows and agrees")),
-        ("guardian", translate("packet", "I am her parent or guardian")),
+        ("agent", translate("packet", "I act for the person in the picture, who knows and agrees")),
+        ("guardian", translate("packet", "I am the parent or guardian of the person in the picture")),
         ("anyone", translate("packet", "None of these: I have seen it and report it")),
     ]
     if request.sender.role == "owner":
@@ -290,22 +294,32 @@ def _role(request: Request) -> Page:
         translate("packet", "Who are you in this?"),
         translate(
             "packet",
-            "Some laws hear only the person herself, or somebody whom she has named. You can change this later.",
+            "Some laws hear only the person in the picture, or somebody whom that person named. You can change this "
+            "later.",
         ),
         fields=(Field("sender.role", Kind.RADIO, translate("packet", "Who are you in this?"), options=tuple(options)),),
     )
 
 
-def _depicted(request: Request, checks: Sequence[str]) -> Page:
+def _exposed(outlook: Outlook | None) -> tuple[str, ...]:
+    """Who comes to know the sender on the chosen way, beyond those who are written to."""
+    if outlook is None or outlook.assessment is None:
+        return ()
+    return tuple(dict.fromkeys(risk.says for risk in outlook.assessment.risks if risk.kind in EXPOSES))
+
+
+def _depicted(request: Request, checks: Sequence[str], notes: tuple[str, ...]) -> Page:
     mine = request.sender.role == "depicted"
     name = (
         translate("packet", "Your &name, as people know you:")
         if mine
-        else translate("packet", "Her &name, as people know her:")
+        else translate("packet", "The &name, as people know the person:")
     )
-    office = translate("packet", "Your &public office:") if mine else translate("packet", "Her &public office:")
+    office = translate("packet", "Your &public office:") if mine else translate("packet", "A &public office:")
     country = (
-        translate("packet", "&Country where you live:") if mine else translate("packet", "&Country where she lives:")
+        translate("packet", "&Country where you live:")
+        if mine
+        else translate("packet", "&Country where the person lives:")
     )
     fields = [Field("depicted.name", Kind.LINE, name)]
     if "legal_name" in checks:
@@ -328,12 +342,15 @@ def _depicted(request: Request, checks: Sequence[str]) -> Page:
             "packet",
             "The request says who is in the picture, and the country decides which laws help. Nobody but those whom "
             "you send it to reads this.",
-        ),
-        fields=tuple(fields),
+        )
+        if not notes
+        else translate("packet", "The request says who is in the picture, and the country decides which laws help."),
+        notes,
+        tuple(fields),
     )
 
 
-def _sender(request: Request) -> Page:
+def _sender(request: Request, notes: tuple[str, ...]) -> Page:
     fields = [
         Field("sender.name", Kind.LINE, translate("packet", "Your &name:")),
         Field(
@@ -350,9 +367,9 @@ def _sender(request: Request) -> Page:
                 Kind.RADIO,
                 translate("packet", "By what authority do you act?"),
                 options=(
-                    ("written", translate("packet", "She has signed a letter of authority")),
-                    ("attorney", translate("packet", "I am her lawyer")),
-                    ("parent", translate("packet", "I am her parent or guardian")),
+                    ("written", translate("packet", "A signed letter of authority")),
+                    ("attorney", translate("packet", "I am the person’s lawyer")),
+                    ("parent", translate("packet", "I am the person’s parent or guardian")),
                     ("none", translate("packet", "There is nothing in writing yet")),
                 ),
             )
@@ -366,10 +383,10 @@ def _sender(request: Request) -> Page:
         )
     why = translate(
         "packet",
-        "They want to know who writes. Where somebody acts for her, many also want to see that she agreed. A letter "
-        "of authority that she can sign comes with the packet.",
+        "They want to know who writes. Where somebody acts for another, many also want to see that this was agreed. A "
+        "letter of authority to sign can come with the packet.",
     )
-    return Page("sender", Step.WHO, translate("packet", "Who are you?"), why, fields=tuple(fields))
+    return Page("sender", Step.WHO, translate("packet", "Who are you?"), why, notes, tuple(fields))
 
 
 def _what(request: Request) -> Page:
@@ -505,8 +522,7 @@ def _asked(outlook: Outlook, assessment: Assessment, checks: Sequence[str]) -> l
     return found
 
 
-def _reach(assessment: Assessment, checks: Sequence[str]) -> list[Page]:
-    exposed = tuple(dict.fromkeys(risk.says for risk in assessment.risks if risk.kind in EXPOSES))
+def _reach(exposed: tuple[str, ...], checks: Sequence[str]) -> list[Page]:
     found = []
     wanted = [e for e in CONTACTS if e in checks and e != "contact_name"]
     if wanted:
@@ -553,7 +569,7 @@ def _reach(assessment: Assessment, checks: Sequence[str]) -> list[Page]:
     return found
 
 
-def _sign(request: Request) -> Page:
+def _sign(request: Request, notes: tuple[str, ...]) -> Page:
     name = request.sender.name or request.depicted.name
     fields = [
         Field(
@@ -580,7 +596,8 @@ def _sign(request: Request) -> Page:
             "packet",
             "A request without a signature can be put aside. A typed name counts as a signature for most of them.",
         ),
-        fields=tuple(fields),
+        notes,
+        tuple(fields),
     )
 
 
@@ -628,7 +645,9 @@ def _include(request: Request, outlook: Outlook, assessment: Assessment) -> Page
                 "include.authority_letter",
                 Kind.TICK,
                 translate("packet", "The letter of &authority"),
-                hint=translate("packet", "A letter for her to sign, which says that you may act for her."),
+                hint=translate(
+                    "packet", "A letter for the person in the picture to sign, which says that you may act."
+                ),
             )
         )
     fields.append(

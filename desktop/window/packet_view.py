@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from desktop.window.words import translate
 _SCHEMES = ("http://", "https://")
 # More than so many packets at once are made in the terminal.
 MOST_PACKETS = 100
+_PACKETS_NAMED = 3
 # Each address that is typed becomes a sighting with its own row in the custody log, which takes its time.
 MOST_ADDED = 1000
 
@@ -124,8 +125,8 @@ def place_of(place: RequestSighting) -> Place:
 
 
 def carried(request: Request, before: Request) -> Request:
-    """The request with what was written for the one before: who, how they are reached, texts, languages and how the
-    pictures are told. What is stated and signed, and the questions that come first, are asked anew."""
+    """The request with what was written for the one before: who, how they are reached, texts, and how the pictures are
+    told. What is stated and signed, the questions that come first, and what depends on the way, are asked anew."""
     told = {i.id: i for i in before.items}
     items = tuple(
         replace(i, identification=told[i.id].identification, made=told[i.id].made) if i.id in told else i
@@ -138,8 +139,6 @@ def carried(request: Request, before: Request) -> Request:
         depicted=before.depicted if before.depicted.name else request.depicted,
         sender=before.sender if before.sender.role else request.sender,
         texts=replace(before.texts, prior_request=""),
-        language=before.language,
-        also=before.also,
         items=items,
     )
 
@@ -343,13 +342,16 @@ def _page_of_risk(kind: str, of_page: set[str]) -> str:
 # Ways
 
 
-def route_line(route: Route, *, first: bool) -> str:
-    """A way for the list: its title, by when, and how much is still missing."""
+def route_line(route: Route, *, first: bool, number: int = 0, group: Group | None = None) -> str:
+    """A way for the list: its title, how it takes the `number` of addresses that are for it, by when, and how much is
+    still missing."""
     parts = [route.title]
     if route.refused:
         return f"{translate('packet', 'Not offered')}: {route.title}"
     if first:
         parts[0] = f"{translate('packet', 'Recommended first')}: {route.title}"
+    if group is not None and number > 1:
+        parts.append(grouping(number, group, why=False))
     if route.due:
         parts.append(translate("packet", "By when: {due}").format(due=route.due))
     if route.missing:
@@ -393,11 +395,28 @@ def kept_way(outlook: Outlook) -> str:
     return said.format(name=words.visible(addressed(outlook.assessment)[0]))
 
 
-def with_route(request: Request, route: Route, places: Sequence[RequestSighting] | None = None) -> Request:
-    """The request on another way, about those of its places that go there."""
+def with_route(
+    request: Request,
+    route: Route,
+    places: Sequence[RequestSighting] | None = None,
+    languages: Mapping[str, str] | None = None,
+) -> Request:
+    """The request on another way, about those of its places that go there.
+
+    `languages` are those in which offices work, by the platform's id. Unless somebody chose others, the letters are in
+    that of the office, with English for who sends them; in English for everybody else.
+    """
     if places is not None:
         request = with_places(request, places, request)
+    before, now = (_letters(id, languages or {}) for id in (request.platform, route.platform_id))
+    if (request.language, request.also) == before:
+        request = replace(request, language=now[0], also=now[1])
     return replace(request, law=route.law_id, platform=route.platform_id, channel=route.channel_id)
+
+
+def _letters(platform_id: str, languages: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    language = languages.get(platform_id, "en")
+    return language, () if language == "en" else ("en",)
 
 
 def route_sections(route: Route, number: int = 0, group: Group | None = None) -> list[tuple[str, tuple[str, ...]]]:
@@ -421,21 +440,21 @@ def route_sections(route: Route, number: int = 0, group: Group | None = None) ->
     return [(title, lines) for title, lines in parts if lines]
 
 
-def grouping(number: int, group: Group) -> str:
-    """Into how many reports so many addresses go, and why."""
+def grouping(number: int, group: Group, *, why: bool = True) -> str:
+    """Into how many reports so many addresses go, and why, unless that is said elsewhere."""
     if not number:
         return translate("packet", "No address is chosen yet.")
     count = translate("packet", "1 address") if number == 1 else translate("packet", "{n} addresses")
     reports = translate("packet", "1 report") if group.parts == 1 else translate("packet", "{n} reports")
     said = f"{count.format(n=f'{number:,}')}: {reports.format(n=f'{group.parts:,}')}"
-    why = {
+    because = {
         "one": translate("packet", "as this form takes one each"),
         "urls": translate("packet", "as this form takes a list"),
         "urls_one_host": translate("packet", "as this form takes a list of addresses on one site"),
     }.get(group.batch, "")
     if group.batch == "urls" and group.most:
-        why = translate("packet", "as this form takes a list of at most {n}").format(n=f"{group.most:,}")
-    return f"{said}, {why}." if number > 1 and why else f"{said}."
+        because = translate("packet", "as this form takes a list of at most {n}").format(n=f"{group.most:,}")
+    return f"{said}, {because}." if number > 1 and why and because else f"{said}."
 
 
 # Saving and sending
@@ -594,7 +613,10 @@ def tracked_sections(
         said = tuple(case_view.answer_line(a) for a in answers)
         sections.append(Section(translate("packet", "Answers"), said))
     if packets:
-        made = tuple(f"{p.name}, {case_view.when(p.built_at)}" for p in packets[-3:])
+        made = tuple(f"{p.name}, {case_view.when(p.built_at)}" for p in packets[-_PACKETS_NAMED:])
+        if len(packets) > len(made):
+            more = translate("packet", "and {n} before them").format(n=len(packets) - len(made))
+            made = (*made, more)
         sections.append(Section(translate("packet", "Packets"), made))
     return sections
 

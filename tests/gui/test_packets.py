@@ -30,13 +30,14 @@ from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
 from desktop.casebook.casebook import Casebook
-from desktop.casebook.records import RequestState
+from desktop.casebook.records import NewSighting, RequestState
 from desktop.packets import age_files, verify
 from desktop.packets import facts as facts_
 from desktop.packets.facts_import import Difference
 from desktop.packets.request import from_json
+from desktop.safety import helplines
 from desktop.window import app, packet_form, packet_jobs, words
-from desktop.window.case_dialogs import AnswerForm, RequestForm, SightingForm
+from desktop.window.case_dialogs import AnswerForm, MaybeMinorItem, RequestForm, SightingForm
 from desktop.window.case_sidebar import What
 from desktop.window.dialogs import WhereToTurn
 from desktop.window.main_window import MainWindow
@@ -352,6 +353,40 @@ def test_maybe_under_18_prepares_nothing_and_shows_where_to_turn(
     assert engine.asked == []
 
 
+def test_what_looks_like_a_deleted_item_is_named_where_somebody_may_be_under_18(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def alike(book: Any, item_id: int) -> tuple[int, ...]:
+        asked.extend(i.id for i in book.items())
+        return (2,)
+
+    monkeypatch.setattr("desktop.casebook.alike.alike_left", alike)
+    assert window.case.sidebar.choose(What.ITEM, 1)
+    qtbot.waitUntil(lambda: window.case.pane.contents is not None)
+    window.case.maybe_minor_item()
+    shown(window, MaybeMinorItem).save.click()
+    turn = wait_for(window, WhereToTurn, qtbot)
+    assert asked == [1, 2], "asked before the fingerprints are gone"
+    assert "second.jpg" in labels(turn)
+    assert "still there" in labels(turn)
+
+
+def test_help_lines_that_were_imported_by_hand_are_shown_too(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (helplines.FOLDER / "chayn.toml").read_text().replace('name = "Chayn"', 'name = "A new help line"')
+    folder = tmp_path / "facts" / "2026-11-28" / "helplines"
+    folder.mkdir(parents=True)
+    (folder / "new.toml").write_text(text.replace('who = "adults"', 'who = "all"'))
+    monkeypatch.setattr(helplines, "added", lambda: tmp_path / "facts")
+    monkeypatch.setattr(packet_jobs, "added", lambda: tmp_path / "facts")
+    window.case.where_to_turn()
+    turn = wait_for(window, WhereToTurn, qtbot)
+    qtbot.waitUntil(lambda: "A new help line" in turn.helplines.toPlainText(), timeout=20_000)
+
+
 def test_a_form_that_was_begun_goes_when_somebody_says_later_that_it_may_be_a_child(
     window: MainWindow, qtbot: QtBot
 ) -> None:
@@ -481,6 +516,52 @@ def test_many_places_on_several_sites_are_chosen_by_site(window: MainWindow, qtb
         ways.list.setCurrentRow(row)
         said.append(ways.about.toPlainText())
     assert any("40 addresses: 1 report, as this form takes a list" in text for text in said)
+
+
+def test_each_request_takes_one_platform_and_the_next_goes_on_with_the_rest(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    others = ["https://t.me/channel/1", "https://t.me/channel/2", "https://gallery.example/1"]
+    ask(window, lambda book: book.add_sightings(1, [NewSighting(url) for url in others]), qtbot)
+    form = begin(window, qtbot)
+    go_to(form, "way", qtbot)
+    ways = form.widget
+    assert isinstance(ways, WayPage)
+    assert "3 addresses: 3 reports" in ways.list.item(0).text()
+    first = form.request.sightings
+    assert len(first) == 6
+    next_page(form, qtbot)
+    assert form.request.platform == "x"
+    assert {s.url for s in form.request.sightings} == {POST.format(n=n) for n in range(3)}
+    form.go("way")
+    qtbot.waitUntil(lambda: page(form) == "way" and not form._busy)
+    assert isinstance(form.widget, WayPage)
+    platforms = [route.platform_id for route in form.widget.routes]
+    assert "telegram" in platforms, "the other ways are still there"
+    form.widget.list.setCurrentRow(platforms.index("telegram"))
+    next_page(form, qtbot)
+    assert [s.url for s in form.request.sightings] == others[:2]
+    form.go("way")
+    qtbot.waitUntil(lambda: page(form) == "way" and not form._busy)
+    assert isinstance(form.widget, WayPage)
+    form.widget.list.setCurrentRow(0)
+    go_to(form, "save", qtbot)
+    save(form, tmp_path / "out", qtbot)
+    assert isinstance(form.widget, SendPage)
+    assert "3 more places are in no request yet" in form.widget.said.toPlainText()
+    form.reject()
+    again = begin(window, qtbot)
+    assert isinstance(again.widget, FieldsPage)
+    assert "asked anew" in labels(again.widget)
+    assert [s.url for s in again.request.sightings] == others
+    assert again.request.sender.role == "depicted"
+    assert again.request.texts.relevant_information == SAID
+    assert not again.request.signature.kind
+    go_to(again, "where", qtbot)
+    assert isinstance(again.widget, WherePage)
+    lines = [again.widget.model.line(row) for row in range(again.widget.model.rowCount())]
+    assert sum("(in another request)" in line for line in lines) == 3
+    assert again.widget.count.text() == "3 of 6 chosen"
 
 
 def test_a_way_that_is_refused_is_shown_last_with_its_reason_and_not_taken(window: MainWindow, qtbot: QtBot) -> None:

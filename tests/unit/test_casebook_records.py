@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from desktop.casebook.casebook import SCHEMA, Casebook
-from desktop.casebook.records import CasebookError, Incident, NewItem, RequestState
+from desktop.casebook.records import CasebookError, Incident, NewItem, NewSighting, RequestState
 from detectors.finding import Finding
 from detectors.report import Hashes, View
 from tests.casebook_kill import CHEAP, numbered_report
@@ -144,6 +144,28 @@ def test_incidents_and_consents(casebook: Casebook) -> None:
     ended = casebook.withdraw_consent(consent.id, "2026-11-24T18:00:00+03:00")
     assert ended.withdrawn_at == "2026-11-24T18:00:00+03:00"
     assert casebook.consents(1) == [ended]
+
+
+def test_many_sightings_are_added_at_once_or_none(casebook: Casebook) -> None:
+    (item,) = casebook.add_items(1, [NewItem(report())])
+    places = [NewSighting(f"https://example.org/{n}", item.id if n else None, note="n") for n in range(3)]
+    rows = len(list(casebook.log()))
+    ids = casebook.add_sightings(1, places)
+    one = casebook.add_sighting(1, "https://example.org/1", item_id=item.id, note="n")
+    found = {s.id: s for s in casebook.sightings(1)}
+    assert [found[n].url for n in ids] == [p.url for p in places]
+    assert replace(found[ids[1]], id=one.id, seen_at=one.seen_at) == one, "as one that is added by itself"
+    log = list(casebook.log())[rows:]
+    assert [row.subject for row in log] == [f"sighting {n}" for n in (*ids, one.id)]
+    assert log[1].details.keys() == log[3].details.keys()
+    assert casebook.verify().ok
+    bad = [NewSighting("https://example.org/8"), NewSighting("https://example.org/9", seen_at="soon")]
+    with refused("bad_record"):
+        casebook.add_sightings(1, bad)
+    with refused("maybe_minor"):
+        casebook.add_sightings(1, [places[0], replace(places[1], maybe_minor=True)])
+    assert len(casebook.sightings(1)) == 4
+    assert casebook.add_sightings(1, []) == []
 
 
 def test_sightings(casebook: Casebook) -> None:

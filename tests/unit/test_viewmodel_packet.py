@@ -10,6 +10,7 @@ import pytest
 
 from desktop.casebook.records import Request as Record
 from desktop.casebook.records import RequestState
+from desktop.packets import batches
 from desktop.packets import facts as facts_
 from desktop.packets.complete import State, assess, can_be_sent, without
 from desktop.packets.elements import ELEMENTS
@@ -156,6 +157,105 @@ def test_what_it_may_cost_is_said_before_the_field() -> None:
         elif reach:
             assert not reach[0].notes
     assert seen > 0
+
+
+def test_what_it_may_cost_is_said_where_the_name_is_written_too() -> None:
+    seen = set()
+    for law, platform, channel in ways():
+        for role in ("depicted", "agent"):
+            request = full_request(FACTS, law, platform, channel=channel)
+            request = replace(request, sender=replace(request.sender, role=role))
+            outlook = looked(request)
+            assert outlook.assessment is not None
+            exposed = {r.says for r in outlook.assessment.risks if r.kind in packet_questions.EXPOSES}
+            found = {page.id: set(page.notes) for page in pages(request, outlook)}
+            wanted = "depicted" if role == "depicted" else "sender"
+            assert found[wanted] == exposed
+            assert found.get("sign", exposed) == exposed
+            seen.add((role, bool(exposed)))
+    assert len(seen) == 4
+
+
+def test_what_was_written_is_carried_over_and_what_was_stated_and_signed_is_not() -> None:
+    before = full_request(FACTS, "us_tida", "x", role="agent")
+    before = replace(before, texts=replace(before.texts, prior_request="X, on 1 November"), also=("fr",), language="ko")
+    new = Request(depicted=Depicted(name="A"), items=(RequestItem(id=before.items[0].id, sha256="ab" * 32),))
+    told = packet_view.carried(new, before)
+    assert (told.depicted, told.sender) == (before.depicted, before.sender)
+    assert told.items[0].identification == before.items[0].identification != ""
+    assert told.items[0].sha256 == "ab" * 32
+    assert told.texts == replace(before.texts, prior_request="")
+    fresh = Request()
+    for name in ("gate", "statements", "signature", "platform", "law", "channel", "language", "also", "include"):
+        assert getattr(told, name) == getattr(fresh, name), name
+    assert [p.notes for p in pages(fresh, None)] == [()]
+    assert "asked anew" in pages(fresh, None, carried=True)[0].notes[0]
+
+
+PLACES = (
+    "https://x.com/a/status/1",
+    "https://x.com/a/status/2",
+    "https://t.me/a/1",
+    "https://www.facebook.com/a/posts/1",
+    "https://gallery.example/1",
+)
+
+
+def asked_about(*urls: str, country: str = "KE") -> Request:
+    return replace(
+        ADULTS,
+        sender=Sender(role="depicted", name="A"),
+        depicted=Depicted(name="A", country=country),
+        sightings=tuple(RequestSighting(url=url) for url in urls),
+    )
+
+
+def test_a_way_takes_the_places_that_are_there_and_another_way_all_of_its_own() -> None:
+    request = asked_about(*PLACES)
+    outlook = packet_jobs.look(request, frozenset(), request)
+    taken = {}
+    for route, group in zip(outlook.routes, outlook.groups, strict=True):
+        if packet_view.can_be_chosen(route):
+            chosen = packet_view.with_route(request, route, outlook.places[route.platform_id])
+            taken[route.platform_id] = [s.url for s in chosen.sightings]
+            assert group is not None
+            number = len(chosen.sightings)
+            line = packet_view.route_line(route, first=False, number=number, group=group)
+            assert (f"{number} addresses: " in line) == (number > 1)
+    assert taken["x"] == [*PLACES[:2]]
+    assert taken["telegram"] == [PLACES[2]]
+    assert taken["cloudflare"] == taken["other_platform"] == [PLACES[4]]
+    assert taken["google_search"] == [*PLACES]
+
+
+def test_an_office_is_written_to_in_its_language_unless_somebody_chose_another() -> None:
+    request = asked_about(*PLACES, country="KR")
+    outlook = packet_jobs.look(request, frozenset(), request)
+    police = next(r for r in outlook.routes if r.kind == "police")
+    x = next(r for r in outlook.routes if r.platform_id == "x")
+    to_police = packet_view.with_route(request, police, None, outlook.languages)
+    assert (to_police.language, to_police.also) == ("ko", ("en",))
+    to_x = packet_view.with_route(to_police, x, None, outlook.languages)
+    assert (to_x.language, to_x.also) == ("en", ())
+    chosen = replace(to_x, language="ar")
+    assert packet_view.with_route(chosen, police, None, outlook.languages).language == "ar"
+    kenya = asked_about(*PLACES)
+    assert set(packet_jobs.look(kenya, frozenset(), kenya).languages.values()) == {"en"}
+
+
+def test_reports_are_counted_as_they_are_made() -> None:
+    """Without being made: thousands of them are counted for each way."""
+    items = (RequestItem(id=1, sha256="ab" * 32), RequestItem(id=2, sha256="cd" * 32))
+    of_one = replace(asked_about(*PLACES), items=items)
+    of_one = replace(of_one, sightings=tuple(replace(s, item=1) for s in of_one.sightings))
+    seen = set()
+    for platform in FACTS.platforms.values():
+        for channel in platform.channels:
+            for request in (asked_about(*PLACES), of_one, replace(of_one, sightings=()), ADULTS):
+                made = batches.split(request, platform, channel)
+                assert packet_jobs._grouped(request, platform, channel).parts == len(made)
+                seen.add((channel.batch, len(made)))
+    assert len(seen) > 5
 
 
 def test_values_go_in_and_come_out() -> None:
