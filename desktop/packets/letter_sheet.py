@@ -281,6 +281,7 @@ def _after(letter: Letter) -> list[Block]:
 
 
 def _help(letter: Letter) -> list[Block]:
-    known = helplines.for_country(letter.request.depicted.country)[:_HELPLINES]
+    given = letter.facts.helplines.values() or helplines.load()
+    known = helplines.suited(given, letter.request.depicted.country)[:_HELPLINES]
     items = [[block for line in h.lines() if line for block in _sentence(line)] for h in known]
     return [heading(letter.words.say("sheet.help")), bullets(items)]

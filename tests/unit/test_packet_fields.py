@@ -15,6 +15,7 @@ from desktop.packets.elements import ELEMENTS
 from desktop.packets.facts import Channel
 from desktop.packets.letter_bodies import Letter, made_statements
 from desktop.packets.request import Request
+from desktop.safety import helplines
 from tests.unit.packet_requests import full_request
 from tests.unit.test_packet_complete import CASE, cases
 
@@ -117,3 +118,11 @@ def test_a_form_that_lacks_a_field_is_caught(monkeypatch: pytest.MonkeyPatch, va
 
     monkeypatch.setattr(f"{__name__}.assess", other_facts)
     assert not_handed_in(case) != []
+
+
+def test_a_helpline_that_was_added_is_on_the_sheet() -> None:
+    added = replace(helplines.load()[0], name="Added Helpline", who=helplines.Who.ALL, countries=("KE",))
+    request = full_request(FACTS, "us_tida", "x", country="KE")
+    for known, named in ((replace(FACTS, helplines={"added": added}), True), (FACTS, False)):
+        letter = Letter(catalogue("en"), assess(request, known), known, draft=False)
+        assert ("Added Helpline" in as_text(letter_sheet.body(letter, whole=True))) == named
