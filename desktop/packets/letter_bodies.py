@@ -466,7 +466,7 @@ def _signed(letter: Letter) -> list[Block]:
         items: list[tuple[Runs, Runs | list[Block]]] = [(words.say("notice.sign_typed"), shown)]
         if date:
             items.append((words.say("common.date"), [value(date)]))
-        return [heading(words.say("element.signature")), pairs(items)]
+        return [heading(words.say("element.signature")), {**pairs(items), "whole": True}]
     if signature.kind == "by_hand":
         items = [(words.say("element.contact_name"), [letter.given(letter.request.sender.name)])]
         if date:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 # PDF/A-2a (ISO 19005-2) keeps, and PDF/UA-1 (ISO 14289-1) can be read aloud.
 STANDARDS = ("a-2a", "ua-1")
-# A letter of so many addresses is set so that it fits its pages; a longer one takes what it takes.
-FEW = 12
+# A letter of so many addresses is set so that it fits its pages well; to measure a longer one takes long.
+FEW = 40
 # Typst's compiler keeps what it has set before; two threads at once would only wait for each other.
 _ONE_AT_A_TIME = threading.Lock()
 
