@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QListView, QPlainTextEdit, QPushButton, QWidget
 
 from desktop.packets.request import Request, RequestSighting
@@ -88,6 +89,11 @@ class WherePage(PageWidget):
         self.list.setUniformItemSizes(True)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        palette = self.list.palette()
+        if palette.base().color().lightness() < palette.text().color().lightness():
+            # The edge of a box is drawn darker than the window, and would not be seen on a dark list.
+            palette.setColor(QPalette.ColorRole.Window, palette.text().color())
+            self.list.setPalette(palette)
         self.list.setMinimumHeight(self.list.fontMetrics().lineSpacing() * 5)
         self.all = QPushButton(translate("packet", "Choose &all"), self)
         self.none = QPushButton(translate("packet", "Choose non&e"), self)

@@ -283,7 +283,7 @@ def _role(request: Request) -> Page:
     options = [
         ("depicted", translate("packet", "I am the person in the picture")),
         ("agent", translate("packet", "I act for the person in the picture, who knows and agrees")),
-        ("guardian", translate("packet", "I am the parent or guardian of the person in the picture")),
+        ("guardian", translate("packet", "A court has made me the guardian of the person in the picture")),
         ("anyone", translate("packet", "None of these: I have seen it and report it")),
     ]
     if request.sender.role == "owner":
@@ -369,7 +369,7 @@ def _sender(request: Request, notes: tuple[str, ...]) -> Page:
                 options=(
                     ("written", translate("packet", "A signed letter of authority")),
                     ("attorney", translate("packet", "I am the person’s lawyer")),
-                    ("parent", translate("packet", "I am the person’s parent or guardian")),
+                    ("parent", translate("packet", "I am the person’s guardian, as a court has said")),
                     ("none", translate("packet", "There is nothing in writing yet")),
                 ),
             )

@@ -1092,7 +1092,14 @@ def test_mnemonics_of_a_page_do_not_clash(window: MainWindow, tmp_path: Path, qt
         next_page(form, qtbot)
 
 
-def test_larger_fonts_fit_a_small_screen(window: MainWindow, qtbot: QtBot) -> None:
+def squeezed(form: PacketForm) -> list[str]:
+    """Texts that have less height than their lines need."""
+    found = [w for w in form.findChildren(QLabel) if w.isVisible() and w.wordWrap()]
+    assert found
+    return [w.text() for w in found if w.height() < w.heightForWidth(w.width())]
+
+
+def test_larger_fonts_fit_a_small_screen(window: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
     before = QApplication.font()
     larger = QApplication.font()
     larger.setPointSizeF(larger.pointSizeF() * 1.5)
@@ -1102,9 +1109,15 @@ def test_larger_fonts_fit_a_small_screen(window: MainWindow, qtbot: QtBot) -> No
         form.resize(1000, 640)
         while page(form) != "save":
             qtbot.waitUntil(lambda: cut(form) == [])
+            qtbot.waitUntil(lambda: squeezed(form) == [])
             assert form.minimumSizeHint().width() <= 1000
             fill(form)
             next_page(form, qtbot)
+        save(form, tmp_path / "out", qtbot)
+        assert isinstance(form.widget, SendPage)
+        send = form.widget
+        qtbot.waitUntil(lambda: bool(send.copies))
+        qtbot.waitUntil(lambda: squeezed(form) == [])
         form.hide()
     finally:
         QApplication.setFont(before)
