@@ -438,16 +438,32 @@ def test_a_statement_that_was_not_made_is_not_there_to_copy() -> None:
     assert EN.text("statement.nonconsent_depicted") not in plain
 
 
-@pytest.mark.parametrize("platform", [*FACTS.platforms])
-def test_every_channel_has_a_sheet_with_its_address_or_steps(platform: str) -> None:
-    channels = [c for c in FACTS.platform(platform).channels if c.purpose != "child_safety"]
-    for channel in channels:
-        full = request("", platform, channel=channel.id)
-        a = complete.assess(full, FACTS)
-        sheet, plain = letters.sheet(a, FACTS)
-        assert letter_pages.problems(sheet.pdf, EN.text("sheet.title"), "en") == []
+CHANNELS = [(p.id, c.id) for p in FACTS.platforms.values() for c in p.channels if c.purpose != "child_safety"]
+
+
+def test_every_channel_has_a_sheet_with_its_address_or_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(CHANNELS) > 50
+    monkeypatch.setattr(letters, "_compile", lambda *_: b"")
+    for platform, channel in CHANNELS:
+        a = assessed("", platform, channel=channel)
+        _, plain = letters.sheet(a, FACTS)
         assert not a.channel.address or a.channel.address in plain
         assert all(" ".join(step.split()) in plain for step in a.channel.steps)
+
+
+# One channel for each shape that a sheet has.
+SHAPES = {
+    (c.kind, c.batch, bool(c.fields), bool(c.steps), bool(c.address)): (platform, channel)
+    for platform, channel in CHANNELS
+    if (c := FACTS.platform(platform).channel(channel))
+}
+
+
+@pytest.mark.parametrize(("platform", "channel"), SHAPES.values())
+def test_each_shape_of_sheet_is_a_whole_page(platform: str, channel: str) -> None:
+    assert len(SHAPES) > 8
+    sheet, _ = letters.sheet(assessed("", platform, channel=channel), FACTS)
+    assert letter_pages.problems(sheet.pdf, EN.text("sheet.title"), "en") == []
 
 
 # --- Every language.
