@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QListWidget,
     QMessageBox,
     QPlainTextEdit,
+    QRadioButton,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -56,6 +57,7 @@ from tests.gui.test_casebook_window import everything, new_item, shown, wait_for
 T = TypeVar("T")
 NAME = "Amina Okoro-Lindqvist"
 POST = "https://x.com/example_account/status/18999999999999999{n:02}"
+TYPED = {"depicted": "Councillor", "what": "The second picture", "contact": "desk@chambers.example", "sign": NAME}
 SAID = "I never posed for it and never agreed that anyone makes or shows it."
 
 
@@ -1045,6 +1047,38 @@ def test_every_page_works_by_keyboard_and_by_ear_and_fits_a_small_screen(
     qtbot.waitUntil(lambda: len(sending.copies) > 3)
     assert nameless(form) == []
     assert unreachable(form) == []
+    form.hide()
+
+
+def test_from_the_first_question_to_the_packet_by_keys_alone(window: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
+    form = begin(window, qtbot)
+    form.activateWindow()
+    qtbot.waitUntil(form.isActiveWindow)
+    form.folder = str(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    while page(form) != "send":
+        before = page(form)
+        for _ in range(30):
+            here = form.focusWidget()
+            assert here is not None, f"the focus is lost on {before}"
+            if here is form.next:
+                break
+            unanswered = isinstance(here, QRadioButton) and here.group().checkedButton() is None
+            if unanswered or (isinstance(here, QCheckBox) and before == "statements"):
+                QTest.keyClick(here, Qt.Key.Key_Space)
+            elif isinstance(here, QPlainTextEdit) and before.startswith("text:"):
+                QTest.keyClicks(here, SAID)
+            elif isinstance(here, QLineEdit) and here.isEnabled() and not here.text() and before in TYPED:
+                QTest.keyClicks(here, TYPED[before])
+            QTest.keyClick(here, Qt.Key.Key_Tab)
+        assert form.focusWidget() is form.next, f"Next is not come to on {before}"
+        QTest.keyClick(form.next, Qt.Key.Key_Space)
+        qtbot.waitUntil(
+            lambda before=before: not form._busy and not form.is_building and page(form) != before, timeout=120_000
+        )
+    packets = list((tmp_path / "out").glob("request-*.zip"))
+    assert packets
+    assert all(verify.verify(packet.read_bytes()).ok for packet in packets)
     form.hide()
 
 
