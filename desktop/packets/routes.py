@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -120,6 +121,8 @@ class _Finder:
         self.laws = tuple(facts.laws.values())
         self.platforms = tuple(facts.platforms.values())
         self._known: dict[tuple[str, str], Platform | None] = {}
+        # Each place is looked up once, and not for each way: there can be thousands.
+        self._there = [(s, self._where(s.url, s.platform)) for s in request.sightings]
         self.targets = self._targets()
 
     def _targets(self) -> tuple[Platform, ...]:
@@ -128,8 +131,7 @@ class _Finder:
         chosen = self.facts.platform(self.request.platform) if self.request.platform else None
         if chosen and chosen.kind in HOLD_POSTS:
             found[chosen.id] = chosen
-        for url, name in {(s.url, s.platform): None for s in self.request.sightings}:
-            on = self._where(url, name)
+        for _, on in self._there:
             if on and on.kind in HOLD_POSTS:
                 found.setdefault(on.id, on)
         general = self.facts.platforms.get(_GENERIC)
@@ -283,7 +285,8 @@ class _Finder:
     def _copyright(self) -> Iterable[Route]:
         """Shown with the reason why not: it is taken only where it was chosen by hand."""
         statements = replace(self.request.statements, ownership=False)
-        not_hers = _Finder(replace(self.request, statements=statements), self.facts)
+        not_hers = copy.copy(self)
+        not_hers.request = replace(self.request, statements=statements)
         for law in self.laws:
             if law.offer == "only_if_asked" and law.id != self.request.law:
                 for platform in self.targets[:1]:
@@ -325,12 +328,15 @@ class _Finder:
     def on(self, platform: Platform) -> list[RequestSighting]:
         """Those that a request to it is about: on that platform, where it holds posts; on websites that are carried,
         where it carries them; else all, and all where there is none such."""
-        on = self.request.sightings
+        on: list[RequestSighting] = []
         if platform.kind in HOLD_POSTS:
-            on = tuple(s for s in on if self._where(s.url, s.platform) is platform)
+            on = self._at(platform)
         elif platform.kind in _CARRIERS:
-            on = tuple(s for s in on if (there := self._where(s.url, s.platform)) is None or _is_carried(there))
-        return list(on or self.request.sightings)
+            on = [s for s, there in self._there if there is None or _is_carried(there)]
+        return on or list(self.request.sightings)
+
+    def _at(self, platform: Platform) -> list[RequestSighting]:
+        return [s for s, there in self._there if there is platform]
 
     def _from(self, assessment: Assessment, kind: str, by_hand: str, *why: str) -> Route:
         law, platform, channel = assessment.law, assessment.platform, assessment.channel
@@ -362,7 +368,7 @@ class _Finder:
         """Which part of what was seen this way is for, where it was seen in several places."""
         if platform.kind not in HOLD_POSTS:
             return
-        there = [s for s in self.request.sightings if self._where(s.url, s.platform) is platform]
+        there = self._at(platform)
         if platform.id == _GENERIC and (sites := list(dict.fromkeys(filter(None, map(_site_of, there))))):
             more = f" and {len(sites) - _NAMED} more" if len(sites) > _NAMED else ""
             yield f"For what is on {', '.join(sites[:_NAMED])}{more}."

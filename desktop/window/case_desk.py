@@ -106,9 +106,9 @@ class CaseDesk(QObject):
 
     # The file
 
-    def new(self) -> None:
-        """Asks where, then for a passphrase, and makes a casebook."""
-        self._ask_path(translate("case", "New casebook"), self._new_at, save=True)
+    def new(self, then: Callable[[], None] | None = None) -> None:
+        """Asks where, then for a passphrase, makes a casebook, and asks what happened; then calls `then`."""
+        self._ask_path(translate("case", "New casebook"), lambda path: self._new_at(path, then), save=True)
 
     def open(self) -> None:
         """Asks which, then for its passphrase."""
@@ -326,6 +326,32 @@ class CaseDesk(QObject):
             self._with_packets(lambda desk: desk.prepare(incident_id, sighting_ids, item_ids))
         elif self.is_open:
             self.new_incident(self.prepare_request)
+
+    def begin_request(self) -> None:
+        """A new request, from nothing: where no casebook is open, says first why there must be one."""
+        if self.is_open:
+            self.prepare_request()
+            return
+        if self._cases.path:
+            self.unlock()
+            return
+        box = QMessageBox(
+            QMessageBox.Icon.NoIcon,
+            "Counterproof",
+            translate(
+                "case",
+                "What you write is kept in a casebook: one encrypted file on this computer, which opens with a "
+                "passphrase that you choose. Without it nobody can read it. Nothing is sent from here.",
+            ),
+            parent=self._window,
+        )
+        make = box.addButton(translate("case", "&Make a new casebook…"), QMessageBox.ButtonRole.AcceptRole)
+        have = box.addButton(translate("case", "&Open one that I have…"), QMessageBox.ButtonRole.ActionRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(make)
+        make.clicked.connect(lambda: self.new(self.prepare_request))
+        have.clicked.connect(self.open)
+        self._show(box)
 
     def show_request(self, request_id: int) -> None:
         """A request: where it was left, while it is being prepared; later where it stands and what comes next."""
@@ -579,7 +605,7 @@ class CaseDesk(QObject):
         dialog.fileSelected.connect(then)
         self._show_dialog(dialog)
 
-    def _new_at(self, path: str) -> None:
+    def _new_at(self, path: str, then: Callable[[], None] | None = None) -> None:
         form = NewPassphrase(self._window, for_new=True)
 
         def submit() -> None:
@@ -588,7 +614,7 @@ class CaseDesk(QObject):
 
         def made(code: str) -> None:
             _accept(form)
-            self._show_code(code, self.new_incident)
+            self._show_code(code, lambda: self.new_incident(then))
             self.reload()
 
         form.wanted.connect(submit)

@@ -268,6 +268,7 @@ class MainWindow(QMainWindow):
         for page in (self.empty, self.top):
             page.files.clicked.connect(self.choose_files)
             page.folder.clicked.connect(self.choose_folder)
+        self.empty.request.clicked.connect(self.case.begin_request)
         self.top.changed.connect(self._filter)
         self.bottom.pause.clicked.connect(self._toggle_pause)
         self.bottom.cancel.clicked.connect(self._cancel)

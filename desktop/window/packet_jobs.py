@@ -69,7 +69,7 @@ def look(request: Request, images: Set[int], wide: Request | None = None) -> Out
         return Outlook(request)
     known = facts()
     found = () if wide is None else _ways(wide, known)
-    places = routes.places_for(wide or request, [r.platform_id for r in found if r.platform_id], known)
+    places = routes.places_for(wide, [r.platform_id for r in found if r.platform_id], known) if wide and found else {}
     languages = {id: _language(known.platforms[id], request.depicted.country) for id in places}
     groups = tuple(_group(replace(request, sightings=places.get(r.platform_id, ())), known, r) for r in found)
     if not request.platform:

@@ -26,8 +26,8 @@ _SCHEMES = ("http://", "https://")
 # More than so many packets at once are made in the terminal.
 MOST_PACKETS = 100
 _PACKETS_NAMED = 3
-# Each address that is typed becomes a sighting with its own row in the custody log, which takes its time.
-MOST_ADDED = 1000
+# As many as a request holds.
+MOST_ADDED = request_format.MOST_SIGHTINGS
 
 
 # Values

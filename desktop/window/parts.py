@@ -68,6 +68,20 @@ class EmptyPage(QWidget):
         row.addWidget(self.files)
         row.addWidget(self.folder)
         row.addStretch(1)
+        no_picture = QLabel(
+            translate(
+                "window", "To have something taken down, you need no picture: the address where you saw it is enough."
+            ),
+            self,
+        )
+        no_picture.setWordWrap(True)
+        no_picture.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.request = QPushButton(translate("window", "Prepare a request…"), self)
+        self.request.setAccessibleDescription(no_picture.text())
+        below = QHBoxLayout()
+        below.addStretch(1)
+        below.addWidget(self.request)
+        below.addStretch(1)
         middle = QHBoxLayout()
         middle.addStretch(1)
         middle.addWidget(label, 8)
@@ -77,6 +91,10 @@ class EmptyPage(QWidget):
         layout.addLayout(middle)
         layout.addSpacing(18)
         layout.addLayout(row)
+        layout.addSpacing(24)
+        layout.addWidget(no_picture)
+        layout.addSpacing(4)
+        layout.addLayout(below)
         layout.addStretch(4)
 
     def paintEvent(self, _event: QPaintEvent) -> None:

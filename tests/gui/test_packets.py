@@ -38,7 +38,15 @@ from desktop.packets.facts_import import Difference
 from desktop.packets.request import from_json
 from desktop.safety import helplines
 from desktop.window import app, packet_form, packet_jobs, words
-from desktop.window.case_dialogs import AnswerForm, MaybeMinorItem, RequestForm, SightingForm
+from desktop.window.case_dialogs import (
+    AnswerForm,
+    IncidentForm,
+    MaybeMinorItem,
+    NewPassphrase,
+    RecoveryCode,
+    RequestForm,
+    SightingForm,
+)
 from desktop.window.case_sidebar import What
 from desktop.window.dialogs import WhereToTurn
 from desktop.window.main_window import MainWindow
@@ -419,6 +427,35 @@ def test_a_question_is_not_passed_without_an_answer(window: MainWindow, qtbot: Q
     form = begin(window, qtbot)
     assert next_page(form, qtbot) == "age"
     assert "choose one of the two" in form.problem_text.text()
+
+
+def test_from_nothing_to_the_first_question(make_window: MakeWindow, tmp_path: Path, qtbot: QtBot) -> None:
+    """She has one address, no picture and no casebook, and never saw the window before."""
+    window = make_window(store=app.casebooks())
+    window.empty.request.click()
+    box = shown(window, QMessageBox)
+    assert "encrypted" in box.text()
+    next(b for b in box.buttons() if "new" in b.text()).click()
+    dialog = window.findChild(QFileDialog)
+    dialog.fileSelected.emit(str(tmp_path / "mine.casebook"))
+    dialog.close()
+    form = wait_for(window, NewPassphrase, qtbot)
+    form.first.setText(RIGHT)
+    form.second.setText(RIGHT)
+    form.save.click()
+    qtbot.waitUntil(lambda: any(w.isVisible() for w in window.findChildren(RecoveryCode)), timeout=30_000)
+    code = shown(window, RecoveryCode)
+    code.written.setChecked(True)
+    code.close_button.click()
+    incident = wait_for(window, IncidentForm, qtbot)
+    incident.title.setText("The picture of March")
+    incident.save.click()
+    asked = wait_for(window, PacketForm, qtbot)
+    settle(asked, qtbot)
+    assert page(asked) == "age"
+    asked.reject()
+    window.empty.request.click()
+    settle(wait_for(window, PacketForm, qtbot), qtbot)
 
 
 # What is missing
