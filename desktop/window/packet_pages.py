@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -37,6 +38,7 @@ from desktop.window.packet_questions import Field, Kind, Outlook, Page
 from desktop.window.packet_view import FormText, Line
 from desktop.window.words import translate
 
+_LONG_WORD = 40
 # Room for the scroll bar's edge.
 _MARGIN = 4
 
@@ -444,6 +446,7 @@ class SendPage(PageWidget):
         self.grid = QGridLayout(self.rows)
         self.grid.setContentsMargins(0, 0, 0, 0)
         self.grid.setColumnStretch(1, 1)
+        self.grid.setColumnMinimumWidth(0, self.fontMetrics().averageCharWidth() * 18)
         self.body.addWidget(self.rows)
         self.copies: list[QPushButton] = []
         self.body.addSpacing(8)
@@ -472,7 +475,7 @@ class SendPage(PageWidget):
         self.copies = []
         for number, field in enumerate(fields):
             name = plain(words.visible(field.label), self)
-            text = plain(words.visible(packet_view.shown(field)), self)
+            text = plain(_breakable(words.visible(packet_view.shown(field))), self)
             self.grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)
             self.grid.addWidget(text, number, 1, Qt.AlignmentFlag.AlignTop)
             if field.text:
@@ -486,6 +489,12 @@ class SendPage(PageWidget):
     def _copy(self, field: FormText) -> None:
         self.copied.emit(field.text)
         self.problem.emit(translate("packet", "Copied: {field}").format(field=words.visible(field.label)))
+
+
+def _breakable(text: str) -> str:
+    """The text with places to break in its long words, so that none makes the page wider than the window. To look at
+    only: what is copied is the text itself."""
+    return re.sub(rf"(\S{{{_LONG_WORD}}})(?=\S)", "\\1\u200b", text)
 
 
 def _notes(notes: Sequence[str], parent: QWidget) -> QFrame:

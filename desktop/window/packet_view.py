@@ -252,7 +252,8 @@ def shown(field: FormText) -> str:
     if field.choose:
         lines.append(translate("packet", "Choose: {choice}").format(choice=field.choose))
     if field.text:
-        text = " ".join(field.text.split())
+        # A line drawn with signs says nothing here, and is too long to break.
+        text = " ".join(word for word in field.text.split() if set(word) - set("=-_*"))
         lines.append(text if len(text) <= 160 else f"{text[:159]}…")
     if field.most is not None and len(field.text) > field.most:
         said = translate("packet", "The field takes {max} characters, and this text has {n}. Shorten it there.")

@@ -37,7 +37,7 @@ from desktop.packets import facts as facts_
 from desktop.packets.facts_import import Difference
 from desktop.packets.request import from_json
 from desktop.safety import helplines
-from desktop.window import app, packet_form, packet_jobs, words
+from desktop.window import app, packet_form, packet_jobs, packet_view, words
 from desktop.window.case_dialogs import (
     AnswerForm,
     IncidentForm,
@@ -827,6 +827,29 @@ def test_each_field_is_copied_by_itself_and_forgotten_at_a_lock(
     window.case.lock()
     qtbot.waitUntil(lambda: window.cases.state.value == "locked")
     assert QGuiApplication.clipboard().text() == ""
+
+
+def test_no_text_of_a_field_makes_the_page_wider_than_the_window(
+    window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    form = begin(window, qtbot)
+    one_place(form, qtbot)
+    save(form, tmp_path / "out", qtbot)
+    send = form.widget
+    assert isinstance(send, SendPage)
+    qtbot.waitUntil(lambda: bool(send.copies))
+    endless = "a" * 120
+    send.show_fields([packet_view.FormText("What happened", f"{endless}\n{'=' * 90}\nIt was seen.")])
+    said = labels(send)
+    assert "It was seen." in said
+    assert "====" not in said
+    bar = form.area.horizontalScrollBar()
+    QTest.qWait(50)
+    assert bar.maximum() == 0
+    taken: list[str] = []
+    send.copied.connect(taken.append)
+    send.copies[0].click()
+    assert taken == [f"{endless}\n{'=' * 90}\nIt was seen."], "what is copied is whole"
 
 
 def sent(window: MainWindow, tmp_path: Path, qtbot: QtBot) -> TrackWindow:
