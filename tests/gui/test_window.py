@@ -41,7 +41,8 @@ def test_empty_window_says_what_to_do(window: MainWindow) -> None:
     said = texts(window.empty)
     assert "Nothing leaves this computer" in said
     assert "blurred" in said
-    assert said.count(". ") + said.endswith(".") == 2
+    assert "you need no picture" in said
+    assert said.count(". ") + said.endswith(".") == 3
     assert window.empty.files.isVisible()
 
 
