@@ -475,7 +475,10 @@ class SendPage(PageWidget):
         self.copies = []
         for number, field in enumerate(fields):
             name = plain(words.visible(field.label), self)
-            text = plain(_breakable(words.visible(packet_view.shown(field))), self)
+            said = words.visible(packet_view.shown(field))
+            text = plain(_breakable(said), self)
+            if text.text() != said:  # whoever selects it would copy the breaks too
+                text.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
             self.grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)
             self.grid.addWidget(text, number, 1, Qt.AlignmentFlag.AlignTop)
             if field.text:
@@ -492,9 +495,9 @@ class SendPage(PageWidget):
 
 
 def _breakable(text: str) -> str:
-    """The text with places to break in its long words, so that none makes the page wider than the window. To look at
-    only: what is copied is the text itself."""
-    return re.sub(rf"(\S{{{_LONG_WORD}}})(?=\S)", "\\1\u200b", text)
+    """The text with places to break in runs of letters and digits without end, so that none makes the page wider than
+    the window. To look at only: what is copied is the text itself."""
+    return re.sub(rf"(\w{{{_LONG_WORD}}})(?=\w)", "\\1\u200b", text)
 
 
 def _notes(notes: Sequence[str], parent: QWidget) -> QFrame:
