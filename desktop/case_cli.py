@@ -447,7 +447,7 @@ def _due(book: Casebook) -> list[tuple[Request, Due | None, tuple[NextStep, ...]
     out = []
     for request in waiting:
         law, platform, channel = tracking.way_of(book, request.id, known)
-        limit = tracking.due_of(request, law, channel)
+        limit = tracking.due_of(request, law, platform, channel)
         steps = tracking.next_steps(
             *(request, law, platform, limit, at, known),
             answers=book.answers(request.id),
@@ -825,8 +825,8 @@ def _by_law(book: Casebook, request: Request, sent: str | None) -> str | None:
         return None
     from desktop.packets import facts, tracking
 
-    law, _, channel = tracking.way_of(book, request.id, facts.load())
-    due = tracking.due_of(replace(request, sent_at=sent), law, channel)
+    law, platform, channel = tracking.way_of(book, request.id, facts.load())
+    due = tracking.due_of(replace(request, sent_at=sent), law, platform, channel)
     return None if due is None else due.at.isoformat(timespec="seconds")
 
 

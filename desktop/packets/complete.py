@@ -462,8 +462,8 @@ def _risks(
         says = "You asked that your name is not passed on. On this way it may be passed on all the same."
         yield Risk("identity_withheld", says, Confidence.VERIFIED, by_channel)
     if law is not None:
-        obliges = law.addressed_to in ("platform", "controller") and law.binds
-        if obliges and platform.kind in SERVICES and platform.kind not in law.binds and law.id not in platform.laws:
+        for_services = law.addressed_to in ("platform", "controller") and law.binds
+        if for_services and platform.kind in SERVICES and not law.obliges(platform):
             says = f"{platform.name} is not obviously covered by {law.called}. It may still act, on its own rules."
             yield Risk("not_obviously_covered", says, law.confidence, by_law)
         if law.offer == "with_lawyer":

@@ -179,6 +179,11 @@ class Law:
         """The warnings that concern the sender: without those for lawyers, and for others those for who acts alone."""
         return _warnings_to(self, acts_for_another)
 
+    def obliges(self, platform: Platform) -> bool:
+        """Whether its duty and its time limit hold for that platform: by its kind, or because it says that it follows
+        this law."""
+        return platform.kind in self.binds or self.id in platform.laws
+
     def in_force(self, on: datetime.date) -> bool:
         """Whether the law is in force on that day, as far as this file knows; a coming law is from its date on."""
         if self.status == "not_confirmed":

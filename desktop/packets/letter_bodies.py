@@ -418,7 +418,7 @@ def _limits(letter: Letter) -> list[Block]:
 def law_limit(letter: Letter) -> Runs:
     """The time that the law sets to the recipient; empty where it sets none, or binds others."""
     law = letter.law
-    if law is None or law.deadline is None or letter.assessment.platform.kind not in law.binds:
+    if law is None or law.deadline is None or not law.obliges(letter.assessment.platform):
         return []
     if not law.in_force(moment(letter.request).date()):
         return []

@@ -491,8 +491,7 @@ def _cost(says: str, confidence: Confidence) -> str:
 
 def _due(law: Law | None, platform: Platform, channel: Channel) -> str:
     # A time limit holds for those whom the law obliges.
-    bound = law is not None and (platform.kind in law.binds or law.id in platform.laws)
-    if law is not None and law.deadline is not None and bound:
+    if law is not None and law.deadline is not None and law.obliges(platform):
         return f"{law.deadline.words} (by law, from when {law.deadline.starts})"
     if channel.deadline_hours is not None:
         return f"{channel.deadline_hours} hours, as {platform.name} itself states"

@@ -158,15 +158,22 @@ def mark_sent(
     `sent_at` is ISO 8601 with an offset. Where neither law nor platform names a limit, a date that was recorded before
     stays. Raises no_such_record, bad_record.
     """
-    law, _, channel = way_of(casebook, request_id, facts)
+    law, platform, channel = way_of(casebook, request_id, facts)
     record = casebook.update_request(request_id, sent_at=sent_at, reference=reference, state=RequestState.SENT)
-    until = due_of(record, law, channel)
+    until = due_of(record, law, platform, channel)
     return casebook.update_request(request_id, due_at=until.at.isoformat(timespec="seconds")) if until else record
 
 
-def due_of(record: Record, law: Law | None, channel: Channel | None) -> Due | None:
-    """Until when an answer to a request of the casebook is due; None where it was not sent, or nobody names a limit."""
-    return deadlines.due(law, channel, _at(record.sent_at)) if record.sent_at else None
+def due_of(record: Record, law: Law | None, platform: Platform | None, channel: Channel | None) -> Due | None:
+    """Until when an answer to a request of the casebook is due; None where it was not sent, or nobody names a limit.
+
+    The law's limit counts for a platform that it obliges alone: a search engine asked under a law for platforms has
+    none.
+    """
+    if not record.sent_at:
+        return None
+    binding = law if law and (platform is None or law.obliges(platform)) else None
+    return deadlines.due(binding, channel, _at(record.sent_at))
 
 
 def when(at: datetime.datetime, now: datetime.datetime, whole_days: bool = False, zone: str = "") -> str:

@@ -470,7 +470,7 @@ def tracked(book: Any, incident_id: int, now: datetime.datetime) -> list[Tracked
             one,
             law,
             platform,
-            tracking.due_of(one, law, channel),
+            tracking.due_of(one, law, platform, channel),
             now,
             known,
             answers=answers,

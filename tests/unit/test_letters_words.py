@@ -58,7 +58,8 @@ def test_days_are_said_too_and_a_service_that_is_not_bound_is_told_of_no_time() 
     law = replace(a.law, deadline=days)  # type: ignore[type-var]
     assert EN.text("notice.deadline_days").replace("{days}", "14") in text(replace(a, law=law))
     channel = replace(a.channel, deadline_hours=None)
-    unbound = replace(a, law=replace(law, binds=()), channel=channel)  # type: ignore[type-var]
+    elsewhere = replace(a.platform, laws=())
+    unbound = replace(a, law=replace(law, binds=()), platform=elsewhere, channel=channel)  # type: ignore[type-var]
     assert "14" not in re.findall(r"\d+", plain(unbound).partition(EN.text("sheet.after"))[2].partition("\n\n")[0])
     assert EN.text("sheet.after_none") in plain(unbound)
     assert EN.text("sheet.after_own").replace("{hours}", "24") in plain(

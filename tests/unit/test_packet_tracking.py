@@ -356,6 +356,15 @@ def test_a_packet_that_was_made_goes_before_a_form_that_changed(casebook: Casebo
         tracking.way_of(casebook, 99, FACTS)
 
 
+def test_a_time_limit_counts_for_those_alone_whom_the_law_obliges() -> None:
+    google = FACTS.platform("google_search")
+    assert not TIDA.obliges(google)
+    assert TIDA.obliges(X)
+    assert tracking.due_of(record(), TIDA, google, google.channels[0]) is None
+    assert tracking.due_of(record(), TIDA, X, X.channels[0]) == DUE
+    assert tracking.due_of(record("draft"), TIDA, X, X.channels[0]) is None
+
+
 def test_where_it_was_seen_again(casebook: Casebook) -> None:
     tracking.mark_sent(casebook, 1, SENT.isoformat(), FACTS)
     late = casebook.add_sighting(1, "https://x.com/a/status/2", item_id=1, seen_at=LATE.isoformat())
