@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def clip_features(pixels: Pixels) -> Floats | None:
     return np.asarray(np.load(path), np.float64)
 
 
-def shares(p: Floats, bands: dict[str, float], groups: list[str]) -> dict[str, dict[str, float]]:
+def shares(p: Floats, bands: dict[str, Any], groups: list[str]) -> dict[str, dict[str, float]]:
     """For each group of pictures: how many, and the share of them at or above `likely` and at or above `clear`."""
     out = {}
     for g in sorted(set(groups)):
@@ -194,18 +195,8 @@ def figures(
     table = calibration(out_of_fold["untouched"], y)
     p_videos = {k: probability(table, v) for k, v in out_of_fold.items()}
     p_held = {k: probability(table, v) for k, v in on_held.items()}
-    # Real crops of the videos count as much as photographs: they are what a bad camera gives.
-    bands = thresholds([*p_held.values(), *(p[y == 0] for p in p_videos.values())])
     sources = [i.group for i in held]
-    half = np.array([sorted(set(sources)).index(g) % 2 for g in sources])
-    hits, found = np.zeros(len(held), np.int64), np.zeros(len(y), np.int64)  # 0 clear, 1 unsure, 2 likely
-    for h in (0, 1):
-        own, mine = half == h, fold % 2 == h
-        rest = [p[~own] for p in p_held.values()] + [p[~mine & (y == 0)] for p in p_videos.values()]
-        limits = thresholds(rest)
-        hits[own] = placed(p_held["saved_again"][own], limits)
-        found[mine] = placed(p_videos["saved_again"][mine], limits)
-    real = np.concatenate([hits, found[y == 0]])
+    bands = operating_point(p_held, p_videos, sources, y, fold)
     return {
         "seed": SEED,
         "folds": FOLDS,
@@ -222,29 +213,52 @@ def figures(
         "pairs_right": round(pairs_right(out_of_fold["untouched"], y, videos.scene), 4),
         "calibration": table,
         "calibration_error": round(calibration_error(out_of_fold["untouched"], y, fold), 4),
-        "bands": {
-            **bands,
-            "false_positive_rate": round(float((real == 2).mean()), 4),
-            "recall": round(float((found[y == 1] == 2).mean()), 4),
-            "miss_rate": round(float((found[y == 1] == 0).mean()), 4),
-            "n_real": len(real),
-            "n_synthetic": int((y == 1).sum()),
-        },
-        "shipped": {
-            kind: {
-                "photographs_over_half": round(float((p_held[kind] >= 0.5).mean()), 4),
-                "photographs_likely": round(float((p_held[kind] >= bands["likely"]).mean()), 4),
-                "photographs_above_clear": round(float((p_held[kind] >= bands["clear"]).mean()), 4),
-                "video_reals_likely": round(float((p_videos[kind][y == 0] >= bands["likely"]).mean()), 4),
-                "video_reals_above_clear": round(float((p_videos[kind][y == 0] >= bands["clear"]).mean()), 4),
-                "swaps_likely": round(float((p_videos[kind][y == 1] >= bands["likely"]).mean()), 4),
-                "swaps_above_clear": round(float((p_videos[kind][y == 1] >= bands["clear"]).mean()), 4),
-            }
-            for kind in COPY_KINDS
-        },
+        "bands": bands,
+        "shipped": at_the_point(p_held, p_videos, y, bands),
         "held_out_sources": shares(p_held["saved_again"], bands, sources),
-        "others": others(known, networks[FOLDS], table, bands),
+        "others": others(known, lambda name, items: shipped_probability(name, items, networks[FOLDS], table), bands),
     }
+
+
+def operating_point(
+    p_held: dict[str, Floats], p_videos: dict[str, Floats], sources: list[str], y: Labels, fold: Labels
+) -> dict[str, Any]:
+    """Thresholds from each kind of copy's probabilities of the held-out photographs and the crops, and the rates that
+    the product states: those with thresholds of one half of the sources and folds, counted on the other half.
+
+    Real crops of the videos count as much as photographs: they are what a bad camera gives.
+    """
+    half = np.array([sorted(set(sources)).index(g) % 2 for g in sources])
+    hits, found = np.zeros(len(sources), np.int64), np.zeros(len(y), np.int64)  # 0 clear, 1 unsure, 2 likely
+    for h in (0, 1):
+        own, mine = half == h, fold % 2 == h
+        rest = [p[~own] for p in p_held.values()] + [p[~mine & (y == 0)] for p in p_videos.values()]
+        limits = thresholds(rest)
+        hits[own] = placed(p_held["saved_again"][own], limits)
+        found[mine] = placed(p_videos["saved_again"][mine], limits)
+    real = np.concatenate([hits, found[y == 0]])
+    return {
+        **thresholds([*p_held.values(), *(p[y == 0] for p in p_videos.values())]),
+        "false_positive_rate": round(float((real == 2).mean()), 4),
+        "recall": round(float((found[y == 1] == 2).mean()), 4),
+        "miss_rate": round(float((found[y == 1] == 0).mean()), 4),
+        "n_real": len(real),
+        "n_synthetic": int((y == 1).sum()),
+    }
+
+
+def at_the_point(
+    p_held: dict[str, Floats], p_videos: dict[str, Floats], y: Labels, bands: dict[str, Any]
+) -> dict[str, dict[str, float]]:
+    """For each kind of copy the shares of photographs, real crops and swaps at or above the thresholds."""
+    out = {}
+    for kind in COPY_KINDS:
+        groups = {"photographs": p_held[kind], "video_reals": p_videos[kind][y == 0], "swaps": p_videos[kind][y == 1]}
+        out[kind] = {"photographs_over_half": round(float((p_held[kind] >= 0.5).mean()), 4)}
+        for name, p in groups.items():
+            out[kind][f"{name}_likely"] = round(float((p >= bands["likely"]).mean()), 4)
+            out[kind][f"{name}_above_clear"] = round(float((p >= bands["clear"]).mean()), 4)
+    return out
 
 
 def pairs_right(score: Floats, y: Labels, scene: Labels) -> float:
@@ -271,9 +285,15 @@ def placed(p: Floats, limits: dict[str, float]) -> Labels:
     return (p >= limits["clear"]).astype(np.int64) + (p >= limits["likely"])
 
 
-def others(known: list[Item], net: FaceNetwork, table: dict[str, list[float]], bands: dict[str, float]) -> Any:
-    """What the shipped network says of pictures that it is not measured on: sources that it learnt from, the doubtful
-    source, generated pictures and splices."""
+def shipped_probability(name: str, items: list[Item], net: FaceNetwork, table: dict[str, list[float]]) -> Floats:
+    """What the fast profile says of untouched pictures (n,)."""
+    pixels, owner = squares(name, items, "untouched")
+    return probability(table, worst(logits(net, pixels), owner))
+
+
+def others(known: list[Item], score: Callable[[str, list[Item]], Floats], bands: dict[str, Any]) -> Any:
+    """What a profile says of pictures that it is not measured on: sources that its network learnt from, the doubtful
+    source, generated pictures and splices. `score`: name and pictures to probabilities."""
     out = {}
     for name, chosen in {
         "sources_trained_on": [i for i in known if i.kind == "real" and i.group not in HELD_OUT and not i.video],
@@ -281,7 +301,5 @@ def others(known: list[Item], net: FaceNetwork, table: dict[str, list[float]], b
         "splices": [i for i in known if i.kind == "splice"],
     }.items():
         with_faces = [i for i in chosen if i.boxes]
-        pixels, owner = squares(name, with_faces, "untouched")
-        p = probability(table, worst(logits(net, pixels), owner))
-        out[name] = shares(p, bands, [i.group for i in with_faces])
+        out[name] = shares(score(name, with_faces), bands, [i.group for i in with_faces])
     return out
