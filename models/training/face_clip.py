@@ -62,6 +62,7 @@ from models.training.face_samples import (
 )
 
 BATCH = 4
+COPIES = 3  # degraded, of each labelled crop, beside the crop itself
 RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)
 MODEL, SMALL = MODELS[Profile.THOROUGH], MODELS[Profile.FAST]
 DERIVED_FROM = "A linear probe by models/training on CLIP ViT-B/16 (OpenAI, MIT), whose blocks are in generated-clip"
@@ -77,9 +78,10 @@ def session(model: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def learnt(item: Item, scene: int) -> Pixels:
-    """A mirrored and degraded copy of a labelled crop, (1, 224, 224, 3); crops of one scene are degraded alike."""
-    rng = np.random.default_rng((SEED, scene))
+def learnt(item: Item, scene: int, copy: int) -> Pixels:
+    """A degraded copy of a labelled crop, every other one mirrored, (1, 224, 224, 3); crops of one scene are degraded
+    alike."""
+    rng = np.random.default_rng((SEED, scene, copy))
     image = Image.fromarray(data.pixels(item.path))
     if rng.random() < 0.5:
         image = Image.open(io.BytesIO(degrade.jpeg(image, int(rng.integers(70, 96))))).convert("RGB")
@@ -87,7 +89,7 @@ def learnt(item: Item, scene: int) -> Pixels:
     image = degrade.to_long_side(image, round(wide * rng.uniform(0.55, 1.0)), rng)
     image = Image.open(io.BytesIO(degrade.jpeg(image, int(rng.integers(65, 93))))).convert("RGB")
     x, y, w, h = (v * image.width / wide for v in item.boxes[0])
-    return square(np.asarray(image), (x, y, w, h), CLIP_SIDE)[np.newaxis, :, ::-1]
+    return square(np.asarray(image), (x, y, w, h), CLIP_SIDE)[np.newaxis, :, :: -1 if copy % 2 == 0 else 1]
 
 
 class Trunk:
@@ -131,9 +133,14 @@ def videos(known: list[Item], trunk: Trunk) -> Videos:
     crops = [i for i in known if i.video and i.boxes]
     scene = scenes([i.path for i in crops])
     copies = {kind: trunk.of_items("videos", kind, crops) for kind in COPY_KINDS}
-    degraded = trunk("videos-learnt", (learnt(i, int(s)) for i, s in zip(crops, scene, strict=True)))
+    degraded = [degraded_copy(trunk, crops, scene, c) for c in range(COPIES)]
     y = np.array([int(i.kind == "face_swap") for i in crops])
-    return Videos(y, scene, folds_of(scene), [copies["untouched"], degraded], copies)
+    return Videos(y, scene, folds_of(scene), [copies["untouched"], *degraded], copies)
+
+
+def degraded_copy(trunk: Trunk, crops: list[Item], scene: Labels, copy: int) -> Floats:
+    """What CLIP sees of one degraded copy of each crop."""
+    return trunk(f"videos-learnt-{copy}", (learnt(i, int(s), copy) for i, s in zip(crops, scene, strict=True)))
 
 
 def score(x: Floats, beta: Floats) -> Floats:
@@ -252,7 +259,7 @@ def figures(known: list[Item], trunk: Trunk) -> tuple[dict[str, Any], Floats]:
         "bands": bands,
         "shipped": at_the_point(p_held, p_videos, v.y, bands),
         "held_out_sources": shares(p_held["saved_again"], bands, sources),
-        "others": others(known, shipped.probabilities, bands),
+        "others": others(known, shipped.probabilities, bands, ("sources_trained_on", "splices")),
     }, beta
 
 

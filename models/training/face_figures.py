@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -291,15 +291,20 @@ def shipped_probability(name: str, items: list[Item], net: FaceNetwork, table: d
     return probability(table, worst(logits(net, pixels), owner))
 
 
-def others(known: list[Item], score: Callable[[str, list[Item]], Floats], bands: dict[str, Any]) -> Any:
-    """What a profile says of pictures that it is not measured on: sources that its network learnt from, the doubtful
-    source, generated pictures and splices. `score`: name and pictures to probabilities."""
+OTHERS: dict[str, Callable[[Item], bool]] = {
+    "sources_trained_on": lambda i: i.kind == "real" and i.group not in HELD_OUT and not i.video,
+    "generated": lambda i: i.kind == "generated",
+    "splices": lambda i: i.kind == "splice",
+}
+
+
+def others(
+    known: list[Item], score: Callable[[str, list[Item]], Floats], bands: dict[str, Any], names: Iterable[str] = OTHERS
+) -> dict[str, dict[str, dict[str, float]]]:
+    """What a profile says of pictures that it is not measured on: other photographs, generated pictures and splices, as
+    far as they are named. `score`: name and pictures to probabilities."""
     out = {}
-    for name, chosen in {
-        "sources_trained_on": [i for i in known if i.kind == "real" and i.group not in HELD_OUT and not i.video],
-        "generated": [i for i in known if i.kind == "generated"],
-        "splices": [i for i in known if i.kind == "splice"],
-    }.items():
-        with_faces = [i for i in chosen if i.boxes]
-        out[name] = shares(score(name, with_faces), bands, [i.group for i in with_faces])
+    for name in names:
+        chosen = [i for i in known if i.boxes and OTHERS[name](i)]
+        out[name] = shares(score(name, chosen), bands, [i.group for i in chosen])
     return out
