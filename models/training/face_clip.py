@@ -68,6 +68,7 @@ MODEL, SMALL = MODELS[Profile.THOROUGH], MODELS[Profile.FAST]
 DERIVED_FROM = "A linear probe by models/training on CLIP ViT-B/16 (OpenAI, MIT), whose blocks are in generated-clip"
 GOLDEN = "tests/golden/face_swap_clip.json"
 TOLERANCE = 1e-3
+MARGIN = 3e-3  # a logit differs by some 0.05 between processors; a photograph just below must stay there
 Table = dict[str, list[float]]
 
 
@@ -246,7 +247,7 @@ def figures(known: list[Item], trunk: Trunk) -> tuple[dict[str, Any], Floats]:
     p_held = {kind: shipped.probabilities("held", held, kind) for kind in COPY_KINDS}
     p_videos = {kind: probability(table, x) for kind, x in raw.items()}
     sources = [i.group for i in held]
-    bands = operating_point(p_held, p_videos, sources, v.y, v.fold)
+    bands = operating_point(p_held, p_videos, sources, v.y, v.fold, MARGIN)
     return {
         "seed": SEED,
         "closely": CLOSELY,
