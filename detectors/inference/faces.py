@@ -15,7 +15,7 @@ from PIL import Image
 from detectors.finding import Profile
 from detectors.inference.boxes import Boxes, join, suppress
 from detectors.inference.nudenet import FACE, OVERLAP, seen, views
-from detectors.inference.preprocess import normalise
+from detectors.inference.preprocess import CLIP_MEAN, CLIP_STD, VIEW, normalise
 from detectors.intake.picture import Picture
 
 LEAST = 0.35  # score of a box: below it, hands and patterns become frequent among the boxes
@@ -25,6 +25,7 @@ CLOSE_LOOK = 128
 CLOSE = 0.5  # of the picture's shorter side: a smaller face would have been found before
 CONTEXT = 1.3  # side of the square against the longer side of the box
 SIDE = 160  # px: what the network sees of a face
+CLIP_SIDE = VIEW  # px: what CLIP sees of a face
 SMALLEST = 64  # px, the shorter side of a box: below it no face is checked
 SHARPEST_BLUR = 0.1  # a face whose `sharpness` is below this is too blurred to check
 
@@ -112,3 +113,8 @@ def sharpness(rgb: Pixels, box: Box) -> float:
 def network_input(squares: Pixels) -> npt.NDArray[np.float32]:
     """`face-square/1`: squares around faces (n, SIDE, SIDE, 3) -> (n, 3, SIDE, SIDE) float32 in about -1..1."""
     return normalise(squares, 127.0, 128.0)
+
+
+def clip_input(squares: Pixels) -> npt.NDArray[np.float32]:
+    """`clip-face-square/1`: squares around faces (n, 224, 224, 3) -> (n, 3, 224, 224) float32, as CLIP expects them."""
+    return normalise(squares, CLIP_MEAN * 255, CLIP_STD * 255)

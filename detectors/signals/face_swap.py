@@ -1,23 +1,43 @@
 """Was a face swapped? Each face that is large and sharp enough is checked by a network of its own.
 
-The network sees a square around the face (detectors/inference/faces.py). The score is the calibrated probability of the
-picture's worst face: table and thresholds, in models/manifest.toml, were fitted on the highest score of each picture.
+The network sees a square around the face (detectors/inference/faces.py). The thorough profile looks at the largest
+faces more closely, by a probe on CLIP's middle blocks, which lie in the file that `generated` runs. The score is the
+calibrated probability of the picture's worst face: tables and thresholds lie in models/manifest.toml, the thresholds
+fitted on the highest score of each picture.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Region, Role, State
 from detectors.inference import sessions
-from detectors.inference.faces import SHARPEST_BLUR, SIDE, SMALLEST, Face, faces, network_input, sharpness, square
+from detectors.inference.faces import (
+    CLIP_SIDE,
+    SHARPEST_BLUR,
+    SIDE,
+    SMALLEST,
+    Box,
+    Face,
+    clip_input,
+    faces,
+    network_input,
+    sharpness,
+    square,
+)
 from detectors.inference.guard import not_a_photograph
-from detectors.inference.manifest import REMEDY, bands, entry
+from detectors.inference.manifest import REMEDY, ModelEntry, bands, entry
 from detectors.intake.picture import Picture
 
-MODEL = "face-swap"
+MODELS = {Profile.FAST: "face-swap", Profile.THOROUGH: "face-swap-clip"}
+TRUNK = "generated-clip"  # CLIP's blocks: its output FEATURES is what the thorough probe reads
+FEATURES = "features"
+CLOSELY = 2  # faces that the thorough profile looks at with CLIP, the largest first: each costs as much as all the rest
 MOST = {Profile.FAST: 2, Profile.THOROUGH: 16}  # faces that are checked, the largest first
+
+Floats = npt.NDArray[np.float64]
 
 NO_FACE = "No face was found, so there is none to check for a swap."
 LIKELY_ONE = "A face looks swapped or blended in."
@@ -25,6 +45,7 @@ LIKELY_MANY = "{n} faces look swapped or blended in."
 UNSURE = "A face shows some traces of blending, but too few to say."
 CLEAR_ONE = "The face that was checked shows no traces of a swap, but this check misses most swaps."
 CLEAR_MANY = "The {n} faces that were checked show no traces of a swap, but this check misses most swaps."
+QUICK = " Only the {n} largest faces were looked at closely; the others had the quick check."
 
 
 def unchecked(small: int, blurred: int, beyond: int) -> str:
@@ -68,14 +89,14 @@ class FaceSwap:
         return Finding(self.name, self.role, State.NOT_APPLICABLE, None, says)
 
     def _checked(self, picture: Picture, checked: list[Face], profile: Profile, left_out: str) -> Finding:
-        model, limits = entry(MODEL), bands(profile, self.name)
-        if model.calibration is None:
-            raise SetupError("model_uncalibrated", f"The model {model.id} has no calibration.", REMEDY)
-        pixels = np.stack([square(picture.rgb, _in_rgb(picture, f), SIDE) for f in checked])
-        logits = sessions.run(MODEL, {"pixels": network_input(pixels)})[0][:, 0]
-        if not np.isfinite(logits).all():
-            raise SetupError("model_unusable", f"The model {MODEL} gave no usable numbers.", REMEDY)
-        scores = [model.calibration(float(v)) for v in logits]
+        model, limits = entry(MODELS[profile]), bands(profile, self.name)
+        boxes = [_in_rgb(picture, f) for f in checked]
+        closely = CLOSELY if profile is Profile.THOROUGH else 0
+        raw = np.concatenate([_close(picture, boxes[:closely]), _quick(picture, boxes[closely:])])
+        if not np.isfinite(raw).all():
+            raise SetupError("model_unusable", f"The model {model.id} gave no usable numbers.", REMEDY)
+        rest = entry(MODELS[Profile.FAST])
+        scores = [_probability(model if k < closely else rest, float(v)) for k, v in enumerate(raw)]
         kinds = ["swapped_face" if s >= limits.likely else "face" for s in scores]
         swapped, worst = kinds.count("swapped_face"), max(scores)
         if swapped:
@@ -84,23 +105,53 @@ class FaceSwap:
             says = UNSURE
         else:
             says = CLEAR_ONE if len(checked) == 1 else CLEAR_MANY.format(n=len(checked))
+        quick = QUICK.format(n=closely) if 0 < closely < len(checked) else ""
         return Finding(
             self.name,
             self.role,
             State.OK,
             worst,
-            says + left_out,
+            says + quick + left_out,
             regions=tuple(Region(k, f.box, round(s, 4)) for k, f, s in zip(kinds, checked, scores, strict=True)),
             model=model.ref,
             details={
-                "raw": [round(float(v), 4) for v in logits],
+                "raw": [round(float(v), 4) for v in raw],
                 "thresholds": {"likely": limits.likely, "clear": limits.clear},
                 "checked": len(checked),
+                "closely": min(closely, len(checked)),
             },
         )
 
 
-def _in_rgb(picture: Picture, face: Face) -> tuple[float, float, float, float]:
+def _quick(picture: Picture, boxes: list[Box]) -> Floats:
+    """The small network's logit of each face, (faces,)."""
+    if not boxes:
+        return np.zeros(0)
+    pixels = np.stack([square(picture.rgb, b, SIDE) for b in boxes])
+    return _logits(MODELS[Profile.FAST], {"pixels": network_input(pixels)})
+
+
+def _close(picture: Picture, boxes: list[Box]) -> Floats:
+    """The logit (faces,) of the probe on what CLIP's blocks see of each face, all in one batch."""
+    if not boxes:
+        return np.zeros(0)
+    pixels = np.stack([square(picture.rgb, b, CLIP_SIDE) for b in boxes])
+    seen = sessions.run(TRUNK, {"pixels": clip_input(pixels)})[entry(TRUNK).outputs.index(FEATURES)]
+    return _logits(MODELS[Profile.THOROUGH], {FEATURES: seen})
+
+
+def _logits(model_id: str, feeds: dict[str, npt.NDArray[np.float32]]) -> Floats:
+    return np.asarray(sessions.run(model_id, feeds)[0][:, 0], np.float64)
+
+
+def _probability(model: ModelEntry, raw: float) -> float:
+    """The calibrated probability of one face's logit. Raises SetupError when the model has no table."""
+    if model.calibration is None:
+        raise SetupError("model_uncalibrated", f"The model {model.id} has no calibration.", REMEDY)
+    return model.calibration(raw)
+
+
+def _in_rgb(picture: Picture, face: Face) -> Box:
     """A face's box in the pixels that were decoded, which for very large files are fewer than the file's."""
     x, y, w, h = face.box
     return x * picture.scale, y * picture.scale, w * picture.scale, h * picture.scale

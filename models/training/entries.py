@@ -15,7 +15,7 @@ MANIFEST = Path(__file__).resolve().parents[1] / "manifest.toml"
 class Entry:
     """What is said of the model at `target`, whose file name without its ending is its id.
 
-    `shape` is that of its one input, `pixels`. `figures` holds `calibration` and `bands` of the detector that the model
+    `shape` is that of its one input, `source`. `figures` holds `calibration` and `bands` of the detector that the model
     serves, `card` the name of the card that they stand in. `companion` is another model's id and weight.
     """
 
@@ -30,10 +30,13 @@ class Entry:
     figures: Mapping[str, Any] | None = None
     card: str | None = None
     companion: tuple[str, float] | None = None
+    source: str = "pixels"
+    outputs: Sequence[str] = ("logits",)
 
     def text(self) -> str:
         """The entry's TOML, between two comment lines by which it is found again."""
         content, name = self.target.read_bytes(), self.target.stem
+        outputs = ", ".join(f'"{o}"' for o in self.outputs)
         shape = ", ".join(f'"{d}"' if isinstance(d, str) else str(d) for d in self.shape)
         lines = [
             f"# {name}: written by models/training/{self.written_by}",
@@ -47,9 +50,9 @@ class Entry:
             f'preprocess = "{self.preprocess}"',
             *([f'detector = "{self.detector}"'] if self.detector else []),
             *([f'profile = "{self.profile}"'] if self.profile else []),
-            'outputs = ["logits"]',
+            f"outputs = [{outputs}]",
             f'golden = "{self.golden}"',
-            f'input = [{{ name = "pixels", shape = [{shape}] }}]',
+            f'input = [{{ name = "{self.source}", shape = [{shape}] }}]',
         ]
         if self.figures is not None:
             table, bands = self.figures["calibration"], self.figures["bands"]

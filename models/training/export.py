@@ -24,6 +24,7 @@ from torch import nn
 
 from detectors.finding import Profile
 from detectors.inference.preprocess import PREPROCESS, VIEW
+from detectors.signals.face_swap import FEATURES
 from detectors.signals.generated import MODELS
 from models.training import data, entries
 from models.training.network import Lite0, Probe, Tokens
@@ -81,6 +82,25 @@ def quantise(path: Path) -> None:
     onnx.save(model, str(path))
 
 
+def expose(path: Path) -> bool:
+    """Gives what the probe reads as a second output, `features`, so that another probe can read it too; the first
+    stays as it is. Whether the file was changed: one that has it already is left alone."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    if FEATURES in [o.name for o in graph.output]:
+        return False
+    last = graph.node[-1]
+    before, width = last.input[0], numpy_helper.to_array(next(t for t in graph.initializer if t.name == last.input[1]))
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for k, name in enumerate(names):
+                if name == before:
+                    names[k] = FEATURES
+    graph.output.append(helper.make_tensor_value_info(FEATURES, onnx.TensorProto.FLOAT, ["n", width.shape[1]]))
+    onnx.save(model, str(path))
+    return True
+
+
 def difference(net: nn.Module, target: Path, preprocess: str) -> float:
     """The largest difference of a logit between the file and PyTorch on the golden pictures."""
     session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
@@ -95,6 +115,7 @@ def to_onnx(net: nn.Module, target: Path) -> None:
     write_graph(net, target)
     if target.stem == THOROUGH:
         quantise(target)
+        expose(target)
     found = difference(net, target, PREPROCESS_IDS[target.stem])
     print(f"{target.name}: at most {found:.5f} from PyTorch")
     if not found < TOLERANCE[target.stem]:
@@ -154,6 +175,7 @@ def main() -> None:
             figures=figures[name],
             card="generated",
             companion=(FAST, figures["network_weight"]) if name == THOROUGH else None,
+            outputs=("logits", FEATURES) if name == THOROUGH else ("logits",),
         ).write()
         goldens.append(golden(target))
     (data.ROOT / GOLDEN).write_text(json.dumps(goldens, indent=1) + "\n", encoding="utf-8")

@@ -33,9 +33,11 @@ def _shares(groups: Mapping[str, Mapping[str, float]]) -> dict[str, list[str]]:
 
 
 def render(figures: Mapping[str, Any]) -> str:
-    """All figures as Markdown."""
-    videos, missed, bands, shipped = (figures[k] for k in ("videos", "without_face", "bands", "shipped"))
+    """All figures as Markdown: of the fast profile, then of the thorough one."""
+    videos, missed = figures["videos"], figures["without_face"]
     lines = [
+        "### Fast",
+        "",
         f"Labelled swaps: {videos['swapped']} swapped and {videos['real']} real face crops of "
         f"{videos['scenes']} scenes, in {figures['folds']} folds by scene; {missed['swapped']} swapped and "
         f"{missed['real']} real crops more, in which no clear face was found, are not scored. Photographs: "
@@ -48,6 +50,27 @@ def render(figures: Mapping[str, Any]) -> str:
             ["AUC", "recall at 1 % false positives", "at 5 %"],
             {name: _step(figure) for name, figure in figures["steps"].items()},
         ),
+        *_profile(figures),
+    ]
+    close = figures["thorough"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "### Thorough",
+            "",
+            f"The same crops, folds and photographs. The {close['closely']} largest faces by CLIP's probe, the others "
+            f"as in the fast profile. Seed {close['seed']}. Ridge {close['ridge']}; chosen without each fold in turn: "
+            f"{', '.join(str(r) for r in close['ridges_without_a_fold'])}.",
+            *_profile(close),
+        ]
+    )
+
+
+def _profile(figures: Mapping[str, Any]) -> list[str]:
+    """What was measured of one profile."""
+    bands, shipped = figures["bands"], figures["shipped"]
+    lines = [
         *_table(
             "the shipped recipe, out of fold",
             ["AUC", "recall at 1 %", "at 5 %"],
@@ -86,9 +109,10 @@ def render(figures: Mapping[str, Any]) -> str:
         ),
     ]
     for key, name in (
-        ("sources_trained_on", "photographs learnt from, and one doubtful source, untouched"),
+        ("sources_trained_on", "other photographs, and one doubtful source, untouched"),
         ("generated", "generated pictures, untouched"),
         ("splices", "splices, untouched"),
     ):
-        lines += _table(name, ["pictures", "likely swapped", "not clear"], _shares(figures["others"][key]))
-    return "\n".join(lines)
+        if key in figures["others"]:
+            lines += _table(name, ["pictures", "likely swapped", "not clear"], _shares(figures["others"][key]))
+    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from models.training.network import Lite0, load_imagenet
 INCONCLUSIVE = 0.05  # at most this share of photographs may reach `clear`
 BUDGET = 0.002  # share of photographs that may reach `likely`
 LEAK_LIMIT = 0.65
+MARGIN = 5e-4  # of the thresholds over the real pictures that set them
 
 
 def leak(crops: list[Item], y: Labels, fold: Labels) -> float:
@@ -116,7 +118,7 @@ def clip_features(pixels: Pixels) -> Floats | None:
     return np.asarray(np.load(path), np.float64)
 
 
-def shares(p: Floats, bands: dict[str, float], groups: list[str]) -> dict[str, dict[str, float]]:
+def shares(p: Floats, bands: dict[str, Any], groups: list[str]) -> dict[str, dict[str, float]]:
     """For each group of pictures: how many, and the share of them at or above `likely` and at or above `clear`."""
     out = {}
     for g in sorted(set(groups)):
@@ -129,13 +131,13 @@ def shares(p: Floats, bands: dict[str, float], groups: list[str]) -> dict[str, d
     return out
 
 
-def thresholds(photographs: list[Floats]) -> dict[str, float]:
+def thresholds(photographs: list[Floats], margin: float = MARGIN) -> dict[str, float]:
     """`likely` and `clear` on the probability, from real pictures' scores, one array for each kind of them: at most
-    BUDGET of any kind reach the first, at most INCONCLUSIVE the second."""
+    BUDGET of any kind reach the first, at most INCONCLUSIVE the second, even `margin` higher."""
     found = {}
     for name, share in (("likely", BUDGET), ("clear", INCONCLUSIVE)):
         top = max(metrics.threshold_at(p, np.zeros(len(p), np.int64), share) for p in photographs)
-        found[name] = round(min(top + 5e-4, 0.9999), 4)
+        found[name] = round(min(top + margin, 0.9999), 4)
     return found
 
 
@@ -194,18 +196,8 @@ def figures(
     table = calibration(out_of_fold["untouched"], y)
     p_videos = {k: probability(table, v) for k, v in out_of_fold.items()}
     p_held = {k: probability(table, v) for k, v in on_held.items()}
-    # Real crops of the videos count as much as photographs: they are what a bad camera gives.
-    bands = thresholds([*p_held.values(), *(p[y == 0] for p in p_videos.values())])
     sources = [i.group for i in held]
-    half = np.array([sorted(set(sources)).index(g) % 2 for g in sources])
-    hits, found = np.zeros(len(held), np.int64), np.zeros(len(y), np.int64)  # 0 clear, 1 unsure, 2 likely
-    for h in (0, 1):
-        own, mine = half == h, fold % 2 == h
-        rest = [p[~own] for p in p_held.values()] + [p[~mine & (y == 0)] for p in p_videos.values()]
-        limits = thresholds(rest)
-        hits[own] = placed(p_held["saved_again"][own], limits)
-        found[mine] = placed(p_videos["saved_again"][mine], limits)
-    real = np.concatenate([hits, found[y == 0]])
+    bands = operating_point(p_held, p_videos, sources, y, fold)
     return {
         "seed": SEED,
         "folds": FOLDS,
@@ -222,29 +214,57 @@ def figures(
         "pairs_right": round(pairs_right(out_of_fold["untouched"], y, videos.scene), 4),
         "calibration": table,
         "calibration_error": round(calibration_error(out_of_fold["untouched"], y, fold), 4),
-        "bands": {
-            **bands,
-            "false_positive_rate": round(float((real == 2).mean()), 4),
-            "recall": round(float((found[y == 1] == 2).mean()), 4),
-            "miss_rate": round(float((found[y == 1] == 0).mean()), 4),
-            "n_real": len(real),
-            "n_synthetic": int((y == 1).sum()),
-        },
-        "shipped": {
-            kind: {
-                "photographs_over_half": round(float((p_held[kind] >= 0.5).mean()), 4),
-                "photographs_likely": round(float((p_held[kind] >= bands["likely"]).mean()), 4),
-                "photographs_above_clear": round(float((p_held[kind] >= bands["clear"]).mean()), 4),
-                "video_reals_likely": round(float((p_videos[kind][y == 0] >= bands["likely"]).mean()), 4),
-                "video_reals_above_clear": round(float((p_videos[kind][y == 0] >= bands["clear"]).mean()), 4),
-                "swaps_likely": round(float((p_videos[kind][y == 1] >= bands["likely"]).mean()), 4),
-                "swaps_above_clear": round(float((p_videos[kind][y == 1] >= bands["clear"]).mean()), 4),
-            }
-            for kind in COPY_KINDS
-        },
+        "bands": bands,
+        "shipped": at_the_point(p_held, p_videos, y, bands),
         "held_out_sources": shares(p_held["saved_again"], bands, sources),
-        "others": others(known, networks[FOLDS], table, bands),
+        "others": others(known, lambda name, items: shipped_probability(name, items, networks[FOLDS], table), bands),
     }
+
+
+def operating_point(
+    p_held: dict[str, Floats],
+    p_videos: dict[str, Floats],
+    sources: list[str],
+    y: Labels,
+    fold: Labels,
+    margin: float = MARGIN,
+) -> dict[str, Any]:
+    """Thresholds from each kind of copy's probabilities of the held-out photographs and the crops, and the rates that
+    the product states: those with thresholds of one half of the sources and folds, counted on the other half.
+
+    Real crops of the videos count as much as photographs: they are what a bad camera gives.
+    """
+    half = np.array([sorted(set(sources)).index(g) % 2 for g in sources])
+    hits, found = np.zeros(len(sources), np.int64), np.zeros(len(y), np.int64)  # 0 clear, 1 unsure, 2 likely
+    for h in (0, 1):
+        own, mine = half == h, fold % 2 == h
+        rest = [p[~own] for p in p_held.values()] + [p[~mine & (y == 0)] for p in p_videos.values()]
+        limits = thresholds(rest, margin)
+        hits[own] = placed(p_held["saved_again"][own], limits)
+        found[mine] = placed(p_videos["saved_again"][mine], limits)
+    real = np.concatenate([hits, found[y == 0]])
+    return {
+        **thresholds([*p_held.values(), *(p[y == 0] for p in p_videos.values())], margin),
+        "false_positive_rate": round(float((real == 2).mean()), 4),
+        "recall": round(float((found[y == 1] == 2).mean()), 4),
+        "miss_rate": round(float((found[y == 1] == 0).mean()), 4),
+        "n_real": len(real),
+        "n_synthetic": int((y == 1).sum()),
+    }
+
+
+def at_the_point(
+    p_held: dict[str, Floats], p_videos: dict[str, Floats], y: Labels, bands: dict[str, Any]
+) -> dict[str, dict[str, float]]:
+    """For each kind of copy the shares of photographs, real crops and swaps at or above the thresholds."""
+    out = {}
+    for kind in COPY_KINDS:
+        groups = {"photographs": p_held[kind], "video_reals": p_videos[kind][y == 0], "swaps": p_videos[kind][y == 1]}
+        out[kind] = {"photographs_over_half": round(float((p_held[kind] >= 0.5).mean()), 4)}
+        for name, p in groups.items():
+            out[kind][f"{name}_likely"] = round(float((p >= bands["likely"]).mean()), 4)
+            out[kind][f"{name}_above_clear"] = round(float((p >= bands["clear"]).mean()), 4)
+    return out
 
 
 def pairs_right(score: Floats, y: Labels, scene: Labels) -> float:
@@ -271,17 +291,26 @@ def placed(p: Floats, limits: dict[str, float]) -> Labels:
     return (p >= limits["clear"]).astype(np.int64) + (p >= limits["likely"])
 
 
-def others(known: list[Item], net: FaceNetwork, table: dict[str, list[float]], bands: dict[str, float]) -> Any:
-    """What the shipped network says of pictures that it is not measured on: sources that it learnt from, the doubtful
-    source, generated pictures and splices."""
+def shipped_probability(name: str, items: list[Item], net: FaceNetwork, table: dict[str, list[float]]) -> Floats:
+    """What the fast profile says of untouched pictures (n,)."""
+    pixels, owner = squares(name, items, "untouched")
+    return probability(table, worst(logits(net, pixels), owner))
+
+
+OTHERS: dict[str, Callable[[Item], bool]] = {
+    "sources_trained_on": lambda i: i.kind == "real" and i.group not in HELD_OUT and not i.video,
+    "generated": lambda i: i.kind == "generated",
+    "splices": lambda i: i.kind == "splice",
+}
+
+
+def others(
+    known: list[Item], score: Callable[[str, list[Item]], Floats], bands: dict[str, Any], names: Iterable[str] = OTHERS
+) -> dict[str, dict[str, dict[str, float]]]:
+    """What a profile says of pictures that it is not measured on: other photographs, generated pictures and splices, as
+    far as they are named. `score`: name and pictures to probabilities."""
     out = {}
-    for name, chosen in {
-        "sources_trained_on": [i for i in known if i.kind == "real" and i.group not in HELD_OUT and not i.video],
-        "generated": [i for i in known if i.kind == "generated"],
-        "splices": [i for i in known if i.kind == "splice"],
-    }.items():
-        with_faces = [i for i in chosen if i.boxes]
-        pixels, owner = squares(name, with_faces, "untouched")
-        p = probability(table, worst(logits(net, pixels), owner))
-        out[name] = shares(p, bands, [i.group for i in with_faces])
+    for name in names:
+        chosen = [i for i in known if i.boxes and OTHERS[name](i)]
+        out[name] = shares(score(name, chosen), bands, [i.group for i in chosen])
     return out

@@ -190,13 +190,13 @@ class Videos:
     pair_fold: Labels
 
 
-def untouched(item: Item) -> Pixels:
-    """The squares that the product cuts around a picture's faces, (faces, SIDE, SIDE, 3)."""
+def untouched(item: Item, side: int = SIDE, most: int = MOST) -> Pixels:
+    """The squares that the product cuts around a picture's `most` largest faces, (faces, side, side, 3)."""
     rgb = data.pixels(item.path)
-    return np.stack([square(rgb, box) for box in item.boxes[:MOST]])
+    return np.stack([square(rgb, box, side) for box in item.boxes[:most]])
 
 
-def saved_again(item: Item) -> Pixels:
+def saved_again(item: Item, side: int = SIDE, most: int = MOST) -> Pixels:
     """The same squares after the picture was shrunk to 60-100 % (no face below SMALLEST) and saved as JPEG 70-92, in a
     third of the cases after another JPEG; the same pixels in every run."""
     rng = np.random.default_rng((SEED, *item.path.stem.encode()))
@@ -208,11 +208,11 @@ def saved_again(item: Item) -> Pixels:
     image = degrade.to_long_side(image, round(max(image.size) * max(least, rng.uniform(0.6, 1.0))), rng)
     image = Image.open(io.BytesIO(degrade.jpeg(image, int(rng.integers(70, 93))))).convert("RGB")
     rgb, scale = np.asarray(image), image.width / wide
-    boxes = [tuple(v * scale for v in box) for box in item.boxes[:MOST]]
-    return np.stack([square(rgb, (b[0], b[1], b[2], b[3])) for b in boxes])
+    boxes = [tuple(v * scale for v in box) for box in item.boxes[:most]]
+    return np.stack([square(rgb, (b[0], b[1], b[2], b[3]), side) for b in boxes])
 
 
-COPY_KINDS: dict[str, Callable[[Item], Pixels]] = {"untouched": untouched, "saved_again": saved_again}
+COPY_KINDS: dict[str, Callable[..., Pixels]] = {"untouched": untouched, "saved_again": saved_again}
 
 
 def squares(name: str, chosen: list[Item], kind: str) -> tuple[Pixels, Labels]:

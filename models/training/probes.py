@@ -61,7 +61,8 @@ def probe(x: Floats, y: npt.NDArray[np.int64], weight: Floats, ridge: float) -> 
     if x.shape[1] > AXES:
         if len(z) < x.shape[1]:
             values, vectors = np.linalg.eigh(z @ z.T)
-            axes = z.T @ (vectors[:, -AXES:] / np.sqrt(values[-AXES:]))
+            real = np.flatnonzero(values > values.max() * 1e-9)[-AXES:]  # fewer than AXES pictures have fewer axes
+            axes = z.T @ (vectors[:, real] / np.sqrt(values[real]))
         else:
             axes = np.linalg.eigh(z.T @ z)[1][:, -AXES:]
         wide = axes @ (beta := metrics.logistic(z @ axes, y, weight, ridge))[:-1]

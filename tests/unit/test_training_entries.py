@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,14 @@ def test_a_model_without_figures_has_no_operating_point(entry: Entry) -> None:
     (row,) = tomllib.loads(Entry(entry.target, "x.py", "nothing", "p/1", "g.json", (1, 3, "h", "w")).text())["model"]
     assert not {"calibration", "bands", "detector", "profile", "companion"} & set(row)
     assert row["input"][0]["shape"] == [1, 3, "h", "w"]
+    assert row["outputs"] == ["logits"]
+
+
+def test_an_entry_can_name_another_input_and_more_outputs(entry: Entry) -> None:
+    other = replace(entry, source="features", shape=("n", 5), outputs=("logits", "more"))
+    (row,) = tomllib.loads(other.text())["model"]
+    assert row["input"] == [{"name": "features", "shape": ["n", 5]}]
+    assert row["outputs"] == ["logits", "more"]
 
 
 def test_an_entry_is_added_once_and_then_replaced_in_place(entry: Entry, tmp_path: Path) -> None:

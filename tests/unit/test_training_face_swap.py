@@ -80,29 +80,44 @@ def test_both_classes_are_degraded_alike(seed: int) -> None:
 # The card -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def figures() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((CARDS / "face_swap.json").read_text(encoding="utf-8"))
-    return found
+FIGURES: dict[str, Any] = json.loads((CARDS / "face_swap.json").read_text(encoding="utf-8"))
+PROFILES = {"face-swap": (Profile.FAST, FIGURES), "face-swap-clip": (Profile.THOROUGH, FIGURES["thorough"])}
 
 
-def test_manifest_carries_the_measured_operating_point(figures: dict[str, Any]) -> None:
-    for profile in (Profile.FAST, Profile.THOROUGH):
-        bands = manifest.bands(profile, "face_swap")
-        assert {k: getattr(bands, k) for k in figures["bands"]} == figures["bands"]
-    calibration = manifest.entry("face-swap").calibration
+@pytest.mark.parametrize("model", PROFILES)
+def test_manifest_carries_the_measured_operating_point(model: str) -> None:
+    profile, figures = PROFILES[model]
+    bands = manifest.bands(profile, "face_swap")
+    assert {k: getattr(bands, k) for k in figures["bands"]} == figures["bands"]
+    calibration = manifest.entry(model).calibration
     assert calibration is not None
     assert list(calibration.raw) == figures["calibration"]["raw"]
     assert list(calibration.probability) == figures["calibration"]["probability"]
 
 
-def test_figures_keep_their_promises(figures: dict[str, Any]) -> None:
+@pytest.mark.parametrize("model", PROFILES)
+def test_figures_keep_their_promises(model: str) -> None:
+    _, figures = PROFILES[model]
     for copy in figures["shipped"].values():
         assert copy["photographs_likely"] <= 0.002
         assert copy["video_reals_likely"] <= 0.002
-    assert figures["leak_auc"] < 0.65
     assert figures["calibration_error"] <= 0.05
-    assert sum(g["pictures"] for g in figures["held_out_sources"].values()) == figures["held_out"] > 300
+    assert sum(g["pictures"] for g in figures["held_out_sources"].values()) == FIGURES["held_out"] > 300
+    assert FIGURES["leak_auc"] < 0.65
+
+
+def test_no_source_is_called_swapped_more_often_by_the_closer_look() -> None:
+    fast, close = FIGURES, FIGURES["thorough"]
+    for quick, near in (
+        (fast["held_out_sources"], close["held_out_sources"]),
+        (fast["others"]["sources_trained_on"], close["others"]["sources_trained_on"]),
+    ):
+        assert quick.keys() == near.keys()
+        assert all(near[source]["likely"] <= quick[source]["likely"] for source in quick)
+
+
+def test_the_closer_look_is_worth_its_time() -> None:
+    assert FIGURES["thorough"]["copies"]["untouched"]["auc"] >= FIGURES["copies"]["untouched"]["auc"] + 0.05
 
 
 # What needs PyTorch ---------------------------------------------------------------------------------------------
@@ -175,6 +190,8 @@ def test_thresholds_keep_the_budget_on_every_kind_of_copy(recipe: SimpleNamespac
     assert all((p >= found["likely"]).mean() <= recipe.figures.BUDGET for p in copies)
     assert all((p >= found["clear"]).mean() <= recipe.figures.INCONCLUSIVE for p in copies)
     assert found["clear"] < found["likely"]
+    near, wide = (recipe.figures.thresholds(copies[:1], margin) for margin in (recipe.figures.MARGIN, 0.003))
+    assert wide["likely"] - near["likely"] == pytest.approx(0.003 - recipe.figures.MARGIN, abs=1.1e-4)
 
 
 def test_a_patch_keeps_the_face_where_its_box_says(recipe: SimpleNamespace) -> None:
@@ -209,3 +226,99 @@ def test_saved_again_keeps_faces_large_enough(recipe: SimpleNamespace, tmp_path:
     assert first.shape == (1, SIDE, SIDE, 3)
     plain = square(np.asarray(Image.open(path)), item.boxes[0])
     assert 1 < np.abs(first[0].astype(int) - plain).mean() < 40
+
+
+# The closer look ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def close() -> Any:
+    """The recipe of the thorough profile's probe."""
+    pytest.importorskip("torch", reason="training needs the extra `train`")
+    pytest.importorskip("onnx", reason="training needs the extra `train`")
+    from models.training import face_clip
+
+    return face_clip
+
+
+def crops(close: Any, signal: float, seed: int = 0) -> Any:
+    """What CLIP might see of 200 crops of 100 scenes: noise that tells each scene, and a `signal` of the label."""
+    rng = np.random.default_rng(seed)
+    y, scene = np.tile([0, 1], 100), np.repeat(np.arange(100), 2)
+    x = np.repeat(rng.normal(0, 2, (100, 60)), 2, axis=0) + rng.normal(0, 0.1, (200, 60))
+    x[:, 0] += signal * y
+    return close.Videos(y, scene, scene % 5, [x], {"untouched": x})
+
+
+def test_what_a_fold_is_scored_by_has_seen_nothing_of_it(close: Any) -> None:
+    before, after = crops(close, 3.0), crops(close, 3.0)
+    mine = after.fold == 2
+    after.y[mine] = 1 - after.y[mine]
+    after.fitted[0][mine] += 5
+    for outer in range(5):
+        probes = [close.Fits(v).probe(outer, close.Fits(v).choose(outer)) for v in (before, after)]
+        assert np.array_equal(*probes) is (outer == 2)
+
+
+def test_without_a_signal_the_figures_say_so(close: Any) -> None:
+    from models.training import metrics
+
+    found = {}
+    for signal in (0.0, 6.0):
+        fits = close.Fits(crops(close, signal))
+        found[signal] = metrics.auc(fits.out_of_fold([fits.choose(f) for f in range(5)], "untouched"), fits.v.y)
+    assert found[0.0] < 0.6
+    assert found[6.0] > 0.9
+
+
+def test_crops_of_one_scene_are_degraded_alike(close: Any, recipe: SimpleNamespace, tmp_path: Path) -> None:
+    path = tmp_path / "crop.png"
+    Image.fromarray(portrait(2, 224, 224)).save(path)
+    item = recipe.samples.Item(path, "real", "dfdc", "r", ((4.0, 4.0, 210.0, 210.0),), 0)
+    first = close.learnt(item, 7, 0)
+    assert first.shape == (1, 224, 224, 3)
+    assert np.array_equal(first, close.learnt(item, 7, 0))
+    assert not np.array_equal(first, close.learnt(item, 8, 0))
+    straight = close.learnt(item, 7, 1)[0].astype(int)
+    assert (
+        np.abs(first[0, :, ::-1] - straight).mean() < np.abs(first[0] - straight).mean()
+    )  # the even ones are mirrored
+
+
+def test_the_largest_faces_are_judged_by_the_probe_and_the_others_by_the_small_network(
+    close: Any, recipe: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    boxes = ((0.0, 0.0, 90.0, 90.0), (1.0, 0.0, 80.0, 80.0), (2.0, 0.0, 70.0, 70.0))
+    items = [recipe.samples.Item(tmp_path, "real", "g", "r", boxes[:n], 0) for n in (1, 3)]
+    owner = np.array([0, 1, 1, 1])
+    monkeypatch.setattr(close, "squares", lambda *_: (np.zeros((4, SIDE, SIDE, 3), np.uint8), owner))
+    trunk = SimpleNamespace(of_items=lambda *_: np.array([[0.1], [0.2], [0.3]]))
+    table = {"raw": [0.0, 1.0], "probability": [0.0, 1.0]}
+    for logit, expected in ((0.9, [0.1, 0.9]), (0.0, [0.1, 0.3])):
+        monkeypatch.setattr(close, "quick", lambda pixels, logit=logit: np.full(len(pixels), logit))
+        shipped = close.Shipped(trunk, np.array([1.0, 0.0]), table, table)
+        assert shipped.probabilities("any", items) == pytest.approx(expected)
+
+
+def test_features_become_an_output_and_nothing_else_changes(recipe: SimpleNamespace, tmp_path: Path) -> None:
+    import onnxruntime
+    import torch
+
+    from models.training import export, network
+
+    torch.manual_seed(0)
+    path = tmp_path / "net.onnx"
+    export.write_graph(
+        network.Probe(torch.nn.Sequential(torch.nn.AvgPool2d(56), torch.nn.Flatten()), torch.randn(97)), path
+    )
+    feeds = {"pixels": np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)}
+    (before,) = onnxruntime.InferenceSession(str(path)).run(None, feeds)
+    assert export.expose(path)
+    assert not export.expose(path)
+    session = onnxruntime.InferenceSession(str(path))
+    assert [o.name for o in session.get_outputs()] == ["logits", "features"]
+    after, features = session.run(None, feeds)
+    assert np.array_equal(before, after)
+    assert features.shape == (2, 48)
+    pooled = feeds["pixels"].reshape(2, 3, 4, 56, 4, 56).mean((3, 5)).reshape(2, 48)
+    assert features == pytest.approx(pooled, abs=1e-5)
