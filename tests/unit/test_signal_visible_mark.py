@@ -150,7 +150,7 @@ def test_what_only_resembles_a_mark_is_none(demo: Path, change: Callable[[np.nda
 def test_no_corner_of_a_demo_photograph_shows_a_mark(demo: Path) -> None:
     examined = 0
     for path in sorted(demo.iterdir()):
-        if "cut-short" in path.name:
+        if "cut-short" in path.name or path.suffix == ".toml":
             continue
         rgb = from_bytes(path.read_bytes()).rgb
         for turns in range(4):
