@@ -371,9 +371,9 @@ class ConsentForm(CaseForm):
         intro = translate(
             "consent",
             "Copying or sending such pictures can itself be an offence unless the depicted person agrees. "
-            "Record who may act for her, for what, and what she signed.",
+            "Record who may act, for what, and what the depicted person signed.",
         )
-        super().__init__(parent, translate("consent", "Who may act for her"), intro)
+        super().__init__(parent, translate("consent", "Who else may act"), intro)
         self._incident_id = incident_id
         self.who = self.line(translate("consent", "&Who:"))
         self.role = self.line(translate("consent", "In what &role:"), "", translate("consent", "For example: lawyer"))

@@ -284,8 +284,8 @@ def incident_sections(contents: Contents) -> list[Section]:
         Section(translate("case", "Who is in the pictures"), _paragraphs(incident.depicted) or (nothing,)),
         Section(translate("case", "What is wanted"), _paragraphs(incident.wanted) or (nothing,)),
         Section(
-            translate("case", "Who may act for her"),
-            tuple(may_act) or (translate("case", "Nobody is named. She acts for herself."),),
+            translate("case", "Who else may act"),
+            tuple(may_act) or (translate("case", "Nobody is named."),),
         ),
     ]
 
