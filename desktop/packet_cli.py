@@ -155,11 +155,9 @@ def _loaded(args: argparse.Namespace) -> Facts:
 
 
 def _added_folder(args: argparse.Namespace) -> Path:
-    if args.added_facts is not None:
-        return Path(args.added_facts)
-    from platformdirs import user_data_dir
+    from desktop.safety import helplines
 
-    return Path(user_data_dir("counterproof", appauthor=False)) / "facts"
+    return helplines.added() if args.added_facts is None else Path(args.added_facts)
 
 
 def _request(args: argparse.Namespace) -> Request:
