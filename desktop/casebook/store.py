@@ -7,7 +7,6 @@ thread at a time works on a casebook; a lock sees to it. Errors are CasebookErro
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -297,12 +296,6 @@ class Store:
         """The key that signs the head of the custody log, for the manifest of a packet (Ed25519, RFC 8032)."""
         with self._reading() as db:
             return custody.private_key(db)
-
-    def public_fingerprint(self) -> str:
-        """By which a packet's signature is known to be of this casebook: SHA-256 of the raw public key, in groups of
-        four hex digits."""
-        digest = hashlib.sha256(self.signing_key().public_key().public_bytes_raw()).hexdigest()
-        return " ".join(digest[at : at + 4] for at in range(0, len(digest), 4))
 
     def set_aside(self) -> list[str]:
         """Names of the journals that were set aside beside the casebook. They stay as they are, with what was deleted

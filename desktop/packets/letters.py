@@ -124,14 +124,8 @@ def sheet(assessment: Assessment, facts: Facts, *, draft: bool = False) -> tuple
     return _document("sheet", letter, letter_sheet.body(letter, whole=False)), text
 
 
-def notice_text(assessment: Assessment, facts: Facts) -> str:
-    """The notice, complaint or report as plain text, for e-mails and forms. Raises SetupError as `documents`."""
-    letter = bodies.Letter(catalogue(assessment.request.language), assessment, facts, draft=False)
-    return letter_text(letter)
-
-
 def letter_text(letter: bodies.Letter) -> str:
-    """As `notice_text`, of a letter."""
+    """The notice, complaint or report as plain text, for e-mails and forms."""
     kind = bodies.letter_kind(letter.assessment)
     heading: Block = {"k": "h", "l": 1, "r": bodies.title(kind, letter)}
     return as_text([heading, *bodies.main(kind, letter)], letter.words.colon)

@@ -105,12 +105,6 @@ def next_steps(
     return tuple(s for s in steps.found if not s.platform_id or s.platform_id not in begun)
 
 
-def overdue(records: Iterable[Record], now: datetime.datetime) -> tuple[Record, ...]:
-    """The requests that should have been answered by `now` (aware) and were not, the longest ago first."""
-    waiting = [(_at(r.due_at), r) for r in records if r.due_at and r.state in AWAITING]
-    return tuple(r for at, r in sorted(waiting, key=lambda w: w[0]) if at < now)
-
-
 def was_removed(answers: Sequence[Answer]) -> bool:
     """Whether the last answer says in its outcome that it was taken down. What is not clear counts as no."""
     outcome = max(answers, key=lambda a: (_at(a.at), a.id)).outcome if answers else ""

@@ -32,7 +32,7 @@ from shiboken6 import isValid
 
 from desktop.casebook.casebook import Casebook
 from desktop.casebook.records import NewSighting, RequestState
-from desktop.packets import age_files, verify
+from desktop.packets import age_files, signatures, verify
 from desktop.packets import facts as facts_
 from desktop.packets.facts_import import Difference
 from desktop.packets.request import from_json
@@ -235,7 +235,9 @@ def test_from_the_sidebar_to_a_packet_that_verifies_and_a_request_that_is_tracke
     for packet in packets:
         found = verify.verify(packet.read_bytes())
         assert found.ok, found.problems
-        assert found.signer == ask(window, lambda book: book.public_fingerprint(), qtbot)
+        assert found.signer == ask(
+            window, lambda book: signatures.fingerprint(signatures.raw_public(book.signing_key())), qtbot
+        )
         assert (tmp_path / "out" / f"{packet.name}.sha256").is_file()
         assert (tmp_path / "out" / f"for-you-{packet.stem}.txt").is_file()
         addresses |= {n for n in range(3) if POST.format(n=n).encode() in packet.read_bytes()}

@@ -41,7 +41,8 @@ def assessed(law: str = "us_tida", platform: str = "x", role: str = "depicted", 
 
 
 def text(assessment: complete.Assessment) -> str:
-    return letters.notice_text(assessment, FACTS)
+    words = catalogue.catalogue(assessment.request.language)
+    return letters.letter_text(letter_bodies.Letter(words, assessment, FACTS, draft=False))
 
 
 def made(assessment: complete.Assessment, **options: Any) -> dict[str, Document]:

@@ -224,18 +224,6 @@ def test_times_are_said_in_the_persons_zone_and_days_in_the_laws() -> None:
     assert tracking.when(datetime(2026, 12, 1, tzinfo=UTC), nairobi, True, "UTC") == "the end of 30 November 2026 (UTC)"
 
 
-def test_overdue() -> None:
-    late = record(id=2, due_at=(SENT - timedelta(days=1)).isoformat())
-    later = record("acknowledged", id=3, due_at=(SENT - timedelta(days=2)).isoformat())
-    others = [
-        record(id=4, due_at=LATE.isoformat()),
-        record("refused", id=5, due_at=late.due_at),
-        record("draft", id=6, due_at=late.due_at),
-        record(id=7),
-    ]
-    assert tracking.overdue([late, *others, later], SENT) == (later, late)
-
-
 # The next request
 
 
