@@ -77,7 +77,7 @@ def of_picture(picture: Picture) -> str:
     """The class of a decoded picture."""
 
     def found() -> str:
-        small = picture.once("canonical", lambda: canonical(picture.rgb))
+        small = picture.once("canonical", lambda: canonical(picture.image))
         shrunk = max(picture.media.width, picture.media.height) / max(small.size)
         jpeg = jpeg_quality(picture.quantisation) if shrunk <= SHRUNK else None
         return quality_class(min(small.size), jpeg, sharpness(small))

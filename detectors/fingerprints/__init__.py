@@ -36,7 +36,7 @@ def fingerprints(picture: Picture) -> Hashes:
         md5=hashlib.md5(picture.data, usedforsecurity=False).hexdigest(),
         pdq=value,
         pdq_quality=quality,
-        phash=phash(picture.rgb),
+        phash=phash(picture.image),
         note=note,
     )
 

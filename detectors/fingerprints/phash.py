@@ -19,9 +19,10 @@ ROUNDING = 1e-7
 _BASIS = 2 * np.cos(np.pi / (2 * SIDE) * np.outer(np.arange(KEPT), 2 * np.arange(SIDE) + 1))
 
 
-def phash(rgb: npt.NDArray[np.uint8]) -> str:
-    """The pHash of (h, w, 3) uint8 pixels as 16 hex digits."""
-    grey = Image.fromarray(rgb).convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+def phash(picture: npt.NDArray[np.uint8] | Image.Image) -> str:
+    """The pHash of a picture, (h, w, 3) uint8 or a Pillow image, as 16 hex digits."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     low = _BASIS @ np.asarray(grey, dtype=np.float64) @ _BASIS.T
     low[np.abs(low) < ROUNDING] = 0.0
     return np.packbits(low > np.median(low)).tobytes().hex()

@@ -85,11 +85,10 @@ def square(rgb: Pixels, box: Box, side: int = SIDE) -> Pixels:
     """`around` a face of `rgb` (h, w, 3), `box` in its pixels, as (side, side, 3) uint8."""
     height, width = rgb.shape[:2]
     left, top, right, bottom = around(box, (width, height))
-    image = Image.fromarray(rgb)
     # Cutting roughly first keeps the filter from reading a whole large picture.
     cut = (int(left), int(top), min(width, int(np.ceil(right))), min(height, int(np.ceil(bottom))))
     inside = (left - cut[0], top - cut[1], right - cut[0], bottom - cut[1])
-    return np.asarray(image.crop(cut).resize((side, side), Image.Resampling.BICUBIC, box=inside))
+    return np.asarray(_cut(rgb, cut).resize((side, side), Image.Resampling.BICUBIC, box=inside))
 
 
 def sharpness(rgb: Pixels, box: Box) -> float:
@@ -99,7 +98,7 @@ def sharpness(rgb: Pixels, box: Box) -> float:
     larger, which is all that the network sees. About 0.1 to 1 for photographs; 0 for a flat area.
     """
     x, y, w, h = box
-    image = Image.fromarray(rgb).crop((int(x), int(y), int(x + w), int(y + h))).convert("L")
+    image = _cut(rgb, (int(x), int(y), int(x + w), int(y + h))).convert("L")
     scale = SIDE / max(image.size)
     if scale < 1:
         image = image.resize((max(3, round(image.width * scale)), max(3, round(image.height * scale))))
@@ -108,6 +107,12 @@ def sharpness(rgb: Pixels, box: Box) -> float:
         return 0.0
     bend = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
     return float(bend.std() / (grey.std() + 1.0))
+
+
+def _cut(rgb: Pixels, box: tuple[int, int, int, int]) -> Image.Image:
+    """Left, top, right, bottom of `rgb`, without copying the rest."""
+    left, top, right, bottom = box
+    return Image.fromarray(rgb[top:bottom, left:right])
 
 
 def network_input(squares: Pixels) -> npt.NDArray[np.float32]:

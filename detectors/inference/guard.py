@@ -15,7 +15,7 @@ import numpy as np
 
 from detectors.inference import sessions
 from detectors.inference.manifest import entry
-from detectors.inference.preprocess import PREPROCESS, Pixels, canonical
+from detectors.inference.preprocess import PREPROCESS, Pixels, canonical, two_views
 
 if TYPE_CHECKING:
     from detectors.intake.picture import Picture
@@ -44,14 +44,14 @@ def not_a_photograph(picture: Picture) -> Graphic | None:
 
 
 def _judge(picture: Picture) -> Graphic | None:
-    small = picture.once("canonical", lambda: canonical(picture.rgb))
-    score = graphic_score(np.asarray(small))
+    small = picture.once("canonical", lambda: canonical(picture.image))
+    score = graphic_score(picture.once("two-views", lambda: two_views(small)))
     return Graphic(round(score, 4)) if score > 0.5 else None
 
 
-def graphic_score(rgb: Pixels) -> float:
-    """0..1 for a canonical picture (h, w, 3) uint8; the operating point lies at 0.5, in the model's intercept."""
+def graphic_score(views: Pixels) -> float:
+    """0..1 for two views (2, 224, 224, 3) uint8; the operating point lies at 0.5, in the model's intercept."""
     model = entry(MODEL)
     (name,) = model.inputs
-    (added,) = sessions.run(model.id, {name: PREPROCESS[model.preprocess](rgb)})
+    (added,) = sessions.run(model.id, {name: PREPROCESS[model.preprocess](views)})
     return 1 / (1 + math.exp(-float(np.trace(added).clip(-50, 50))))

@@ -80,7 +80,7 @@ def views(long_side: int, profile: Profile) -> tuple[int, ...]:
 
 def seen(picture: Picture, long_side: int) -> Boxes:
     """What `look` finds in one view of a picture, in `rgb` pixels; looked at once, whoever asks. Raises as `look`."""
-    return picture.once(f"nudenet-{long_side}", lambda: look(Image.fromarray(picture.rgb), long_side))
+    return picture.once(f"nudenet-{long_side}", lambda: look(picture.image, long_side))
 
 
 def look(image: Image.Image, long_side: int) -> Boxes:

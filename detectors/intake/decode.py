@@ -150,10 +150,11 @@ def _decode(kind: str, data: bytes, sha256: str, container: Container, limits: L
         if scale == 1.0:
             width, height = image.size  # codecs may learn the true size only while decoding
         pixels, had_alpha, pixel_notes = to_rgb(image)
-        rgb = np.asarray(upright(pixels, orientation))
+        pixels = upright(pixels, orientation)
+        rgb = np.asarray(pixels)
     if orientation >= 5:
         width, height = height, width
-    return Picture(
+    picture = Picture(
         rgb=rgb,
         media=Media(
             kind, width, height, len(data), container.frames, _notes(kind, container, metadata, scale) + pixel_notes
@@ -168,6 +169,8 @@ def _decode(kind: str, data: bytes, sha256: str, container: Container, limits: L
         quantisation={i: tuple(t) for i, t in getattr(image, "quantization", {}).items()},
         had_alpha=had_alpha,
     )
+    picture.once("image", lambda: pixels)
+    return picture
 
 
 def _open(kind: str, container: Container) -> ImageFile.ImageFile:

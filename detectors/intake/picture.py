@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from detectors.intake.media import Media
 
@@ -51,6 +52,11 @@ class Picture:
         if key not in self._made:
             self._made[key] = make()
         return cast("T", self._made[key])
+
+    @property
+    def image(self) -> Image.Image:
+        """`rgb` as a Pillow image: the same object at each call, so nobody may change it."""
+        return self.once("image", lambda: Image.fromarray(self.rgb))
 
     def box_at_full_size(self, x: float, y: float, w: float, h: float) -> tuple[int, int, int, int]:
         """A box in `rgb` pixels as x, y, width, height at full size, clipped to the picture, at least 1 x 1."""

@@ -19,7 +19,7 @@ from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Role, State
 from detectors.inference import guard, sessions
 from detectors.inference.manifest import REMEDY, ModelEntry, bands, entry
-from detectors.inference.preprocess import PREPROCESS, canonical
+from detectors.inference.preprocess import PREPROCESS, Pixels, canonical, two_views
 
 if TYPE_CHECKING:
     from detectors.intake.picture import Picture
@@ -71,20 +71,20 @@ class Generated:
         """The finding for one picture. Raises SetupError when a model is missing, altered or not calibrated."""
         if min(picture.media.width, picture.media.height) < SMALLEST or min(picture.rgb.shape[:2]) < SMALLEST // 2:
             return self._finding(State.NOT_APPLICABLE, None, TOO_SMALL)
-        small = picture.once("canonical", lambda: canonical(picture.rgb))
+        small = picture.once("canonical", lambda: canonical(picture.image))
         if ImageStat.Stat(small.convert("L")).stddev[0] < FLAT:
             return self._finding(State.NOT_APPLICABLE, None, BLANK)
         if graphic := guard.not_a_photograph(picture):
             return self._finding(State.NOT_APPLICABLE, None, graphic.says, {"graphic": graphic.score})
         limits, model = bands(profile), entry(MODELS[profile])
-        score, raw = _score(model, small)
+        score, raw = _score(model, picture.once("two-views", lambda: two_views(small)))
         details: dict[str, Any] = {"raw": raw, "thresholds": {"likely": limits.likely, "clear": limits.clear}}
         details["quality"] = quality.of_picture(picture)
         if score < limits.likely:
             return self._finding(State.OK, score, CLEAR if score < limits.clear else UNSURE, details, model)
         if quality.is_grey(np.asarray(small)):
             return self._finding(State.INCONCLUSIVE, score, COLOURLESS, {**details, "colourless": True}, model)
-        copies = {name: round(_score(model, copy)[0], 4) for name, copy in stability_copies(small).items()}
+        copies = {name: round(_score(model, two_views(copy))[0], 4) for name, copy in stability_copies(small).items()}
         details["stability"] = copies
         if not steady(tuple(copies.values()), limits):
             return self._finding(State.INCONCLUSIVE, score, UNSTEADY, details, model)
@@ -102,23 +102,23 @@ class Generated:
         return Finding(self.name, self.role, state, score, says, model=ref, details=details or {})
 
 
-def _score(model: ModelEntry, small: Image.Image) -> tuple[float, dict[str, float]]:
-    """Calibrated probability of a canonical picture, and what each view and a companion added to the raw score."""
+def _score(model: ModelEntry, views: Pixels) -> tuple[float, dict[str, float]]:
+    """Calibrated probability of a picture's two views, and what each view and a companion added to the raw score."""
     if model.calibration is None:
         raise SetupError("model_uncalibrated", f"The model {model.id} has no calibration.", REMEDY)
-    added = dict(zip(VIEWS, _logits(model, small), strict=True))
+    added = dict(zip(VIEWS, _logits(model, views), strict=True))
     if model.companion is not None:
-        added["companion"] = model.companion.weight * sum(_logits(entry(model.companion.id), small))
+        added["companion"] = model.companion.weight * sum(_logits(entry(model.companion.id), views))
     return model.calibration(sum(added.values())), {name: round(value, 4) for name, value in added.items()}
 
 
-def _logits(model: ModelEntry, small: Image.Image) -> list[float]:
+def _logits(model: ModelEntry, views: Pixels) -> list[float]:
     """What each view adds to the model's logit. The model's output has a column for each view that it was given.
 
     One view at a time: a batch is no faster here, and needs more memory.
     """
     (name,) = model.inputs
-    pixels = PREPROCESS[model.preprocess](np.asarray(small))
+    pixels = PREPROCESS[model.preprocess](views)
     return [float(sessions.run(model.id, {name: v[np.newaxis]})[0][0, k]) for k, v in enumerate(pixels)]
 
 

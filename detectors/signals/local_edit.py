@@ -151,7 +151,7 @@ def unfit(picture: Picture) -> str | None:
     quality = jpeg_quality(picture.quantisation)
     if quality is not None and quality < LOWEST_JPEG and max(full) <= SHRUNK * LONG_SIDE:
         return TOO_COMPRESSED
-    if sharpness(picture.once("canonical", lambda: canonical(picture.rgb))) < LOWEST_SHARPNESS:
+    if sharpness(picture.once("canonical", lambda: canonical(picture.image))) < LOWEST_SHARPNESS:
         return TOO_BLURRED
     graphic = not_a_photograph(picture)
     return None if graphic is None else graphic.says

@@ -23,7 +23,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from detectors.finding import Profile
-from detectors.inference.preprocess import PREPROCESS, VIEW
+from detectors.inference.preprocess import PREPROCESS, VIEW, canonical, two_views
 from detectors.signals.face_swap import FEATURES
 from detectors.signals.generated import MODELS
 from models.training import data, entries
@@ -104,7 +104,7 @@ def expose(path: Path) -> bool:
 def difference(net: nn.Module, target: Path, preprocess: str) -> float:
     """The largest difference of a logit between the file and PyTorch on the golden pictures."""
     session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
-    views = np.concatenate([PREPROCESS[preprocess](p) for p in golden_pictures()])
+    views = np.concatenate([PREPROCESS[preprocess](two_views(canonical(p))) for p in golden_pictures()])
     with torch.inference_mode():
         expected = net(torch.from_numpy(views)).numpy()
     return float(np.abs(session.run(None, {"pixels": views})[0] - expected).max())
@@ -127,7 +127,7 @@ def golden(target: Path) -> dict[str, Any]:
     session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
     cases = []
     for picture in golden_pictures():
-        views = PREPROCESS[PREPROCESS_IDS[target.stem]](picture)
+        views = PREPROCESS[PREPROCESS_IDS[target.stem]](two_views(canonical(picture)))
         cases.append(
             {
                 "picture_sha256": hashlib.sha256(picture.tobytes()).hexdigest(),

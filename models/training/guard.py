@@ -24,7 +24,7 @@ from numpy.random import Generator
 from PIL import Image
 from torch import Tensor, nn
 
-from detectors.inference.preprocess import canonical, guard_two_views, halved, two_views
+from detectors.inference.preprocess import canonical, halved, two_views
 from models.training import card, data, degrade, entries, export, metrics
 from models.training.distil import imagenet_file
 from models.training.graphics import FOLD_OF, SEED, as_labelled, graphics
@@ -249,7 +249,7 @@ def golden(target: Path) -> list[dict[str, Any]]:
     session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
     cases = []
     for picture in export.golden_pictures():
-        (added,) = session.run(None, {"pixels": guard_two_views(picture)})
+        (added,) = session.run(None, {"pixels": halved(two_views(canonical(picture)))})
         digest = hashlib.sha256(picture.tobytes()).hexdigest()
         cases.append({"picture_sha256": digest, "logit": round(float(np.trace(added)), 4)})
     return cases

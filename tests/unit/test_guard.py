@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from detectors.errors import SetupError
 from detectors.finding import Profile, State
 from detectors.inference import guard, manifest, sessions
-from detectors.inference.preprocess import guard_two_views, halved
+from detectors.inference.preprocess import canonical, halved, two_views
 from detectors.intake.picture import Picture
 from detectors.signals import generated
 from tests.unit.signal_pictures import by_hand, from_bytes, jpeg
@@ -45,11 +45,11 @@ def saved(image: Image.Image, scale: float, quality: int) -> Picture:
 
 
 def planted(monkeypatch: pytest.MonkeyPatch, score: float) -> list[Any]:
-    """Has the network say `score`; gives the list of pictures that it was asked about."""
+    """Has the network say `score`; gives the list of views that it was asked about."""
     asked: list[Any] = []
 
-    def say(rgb: Any) -> float:
-        asked.append(rgb)
+    def say(views: Any) -> float:
+        asked.append(views)
         return score
 
     monkeypatch.setattr(guard, "graphic_score", say)
@@ -73,7 +73,7 @@ def test_a_picture_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = planted(monkeypatch, 0.9)
     picture = by_hand(rgb=np.zeros((300, 900, 3), np.uint8))
     assert guard.not_a_photograph(picture) == guard.not_a_photograph(picture) == guard.Graphic(0.9)
-    assert [rgb.shape for rgb in asked] == [(171, 512, 3)]
+    assert [views.shape for views in asked] == [(2, 224, 224, 3)]
 
 
 @pytest.mark.parametrize(("score", "turned_away"), [(0.5, False), (0.51, True)])
@@ -93,7 +93,7 @@ def test_golden(seed: int) -> None:
     case = json.loads((ROOT / "tests/golden/guard.json").read_text(encoding="utf-8"))[seed]
     picture = golden_picture(seed)
     assert hashlib.sha256(picture.tobytes()).hexdigest() == case["picture_sha256"]
-    (added,) = sessions.run(guard.MODEL, {"pixels": guard_two_views(picture)})
+    (added,) = sessions.run(guard.MODEL, {"pixels": halved(two_views(canonical(picture)))})
     assert float(np.trace(added)) == pytest.approx(case["logit"], abs=5e-3)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import numpy.typing as npt
 import pytest
-from PIL import Image
 
 from detectors.finding import CHECKS, Finding, Profile, Role, State
 from detectors.inference import guard, manifest
@@ -38,21 +38,21 @@ class Planted:
 
     def __init__(self, *scores: float) -> None:
         self.scores = list(scores)
-        self.sizes: list[tuple[int, int]] = []
+        self.views: list[npt.NDArray[np.uint8]] = []
 
-    def __call__(self, _model: object, small: Image.Image) -> tuple[float, dict[str, float]]:
-        self.sizes.append(small.size)
+    def __call__(self, _model: object, views: npt.NDArray[np.uint8]) -> tuple[float, dict[str, float]]:
+        self.views.append(views)
         return self.scores.pop(0), {"whole": 0.0}
 
 
 def find(
     monkeypatch: pytest.MonkeyPatch, *scores: float, profile: Profile = Profile.FAST
-) -> tuple[Finding, list[tuple[int, int]]]:
+) -> tuple[Finding, list[npt.NDArray[np.uint8]]]:
     planted = Planted(*scores)
     monkeypatch.setattr(generated, "_score", planted)
     found = generated.detector.find(picture(400, 600), profile)
     assert planted.scores == []
-    return found, planted.sizes
+    return found, planted.views
 
 
 def test_is_a_learned_detector() -> None:
@@ -72,9 +72,12 @@ def test_low_and_middle_scores_cost_one_pass(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_high_score_that_its_copies_share_is_likely(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     bands = manifest.bands(profile)
     high, enough = bands.likely, (bands.likely + bands.clear) / 2
-    found, sizes = find(monkeypatch, high, high, enough, profile=profile)
+    found, views = find(monkeypatch, high, high, enough, profile=profile)
     assert (found.state, found.score, found.says) == (State.OK, high, generated.LIKELY)
-    assert sizes == [(512, 341), (384, 256), (512, 341)]
+    small = generated.canonical(picture(400, 600).rgb)
+    copies = generated.stability_copies(small)
+    assert [copy.size for copy in copies.values()] == [(384, 256), (512, 341)]
+    assert [v.tolist() for v in views] == [generated.two_views(i).tolist() for i in (small, *copies.values())]
     assert set(found.details["stability"]) == {"resized_75", "jpeg_70"}
     assert found.model == manifest.entry(generated.MODELS[profile]).ref
 
@@ -91,10 +94,10 @@ def test_a_high_score_that_a_copy_loses_is_inconclusive(
 def test_copies_are_looked_at_only_where_the_answer_would_be_likely(
     profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found, sizes = find(monkeypatch, MIDDLE, profile=profile)
+    found, views = find(monkeypatch, MIDDLE, profile=profile)
     assert (found.state, found.says) == (State.OK, generated.UNSURE)
     assert "stability" not in found.details
-    assert len(sizes) == 1
+    assert len(views) == 1
 
 
 def test_a_companion_adds_its_weight_of_its_own_score(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,8 +106,8 @@ def test_a_companion_adds_its_weight_of_its_own_score(monkeypatch: pytest.Monkey
     assert model.companion.id == generated.MODELS[Profile.FAST]
     assert model.calibration is not None
     logits = {model.id: [0.5, 1.0], model.companion.id: [2.0, 4.0]}
-    monkeypatch.setattr(generated, "_logits", lambda m, _small: logits[m.id])
-    score, added = generated._score(model, generated.canonical(picture(300, 300).rgb))
+    monkeypatch.setattr(generated, "_logits", lambda m, _views: logits[m.id])
+    score, added = generated._score(model, generated.two_views(generated.canonical(picture(300, 300).rgb)))
     assert added == {"whole": 0.5, "detail": 1.0, "companion": pytest.approx(6 * model.companion.weight, abs=1e-4)}
     assert score == model.calibration(1.5 + 6 * model.companion.weight)
 
