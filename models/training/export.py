@@ -59,6 +59,46 @@ def write_graph(net: nn.Module, target: Path) -> None:
             net, (torch.zeros(2, 3, 224, 224),), str(target), input_names=["pixels"], output_names=["logits"],
             dynamic_axes={"pixels": {0: "n"}, "logits": {0: "n"}}, dynamo=False, opset_version=17,
         )  # fmt: skip
+    join_padding(target)
+
+
+def join_padding(path: Path) -> int:
+    """Has each convolution do the padding in front of it itself, and says how many now do. The answers stay the same.
+
+    The exporter writes padding that is not the same on all sides as a step of its own, with its amounts as a chain of
+    nodes. ONNX Runtime leaves that as it is and reorders the values around it: a fifth of such a network's time.
+    """
+    model = onnx.load(str(path))
+    graph = model.graph
+    steps = [node for node in graph.node if node.op_type == "Pad"]
+    if not steps:
+        return 0
+    asked = onnx.ModelProto()
+    asked.CopyFrom(model)
+    del asked.graph.output[:]
+    amounts = sorted({node.input[1] for node in steps})
+    asked.graph.output.extend(helper.make_tensor_value_info(a, onnx.TensorProto.INT64, None) for a in amounts)
+    session = onnxruntime.InferenceSession(asked.SerializeToString(), providers=["CPUExecutionProvider"])
+    (source,) = session.get_inputs()
+    pixels = np.zeros([side if isinstance(side, int) else 64 for side in source.shape], np.float32)
+    known = dict(zip(amounts, session.run(None, {source.name: pixels}), strict=True))
+    for step in steps:
+        (user,) = (node for node in graph.node if step.output[0] in node.input)
+        (own,) = (a for a in user.attribute if a.name == "pads")
+        before, after = np.split(known[step.input[1]], 2)
+        if user.op_type != "Conv" or any(own.ints) or any(before[:2]) or any(after[:2]) or any(step.input[2:]):
+            raise ValueError(f"{step.name} is more than padding with zeros in front of a convolution")
+        own.ints[:] = [*before[2:].tolist(), *after[2:].tolist()]
+        user.input[0] = step.input[0]
+        graph.node.remove(step)
+    idle = steps
+    while idle:  # what gave the amounts has no reader now
+        read = {o.name for o in graph.output} | {name for node in graph.node for name in node.input}
+        idle = [node for node in graph.node if read.isdisjoint(node.output)]
+        for node in idle:
+            graph.node.remove(node)
+    onnx.save(model, str(path))
+    return len(steps)
 
 
 def quantise(path: Path) -> None:

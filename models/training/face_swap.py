@@ -61,6 +61,7 @@ def write_model(net: FaceNetwork, target: Path) -> npt.NDArray[np.float32]:
             net, (torch.zeros(2, 3, SIDE, SIDE),), str(target), input_names=["pixels"], output_names=["logits"],
             dynamic_axes={"pixels": {0: "n"}, "logits": {0: "n"}}, dynamo=False, opset_version=17,
         )  # fmt: skip
+    export.join_padding(target)
     pixels = network_input(golden_squares())
     session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
     found: npt.NDArray[np.float32] = session.run(None, {"pixels": pixels})[0]

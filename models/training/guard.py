@@ -120,6 +120,7 @@ def write_graph(net: nn.Module, target: Path) -> onnxruntime.InferenceSession:
             net.eval(), (torch.zeros(2, 3, SIDE, SIDE),), str(target), input_names=["pixels"], output_names=["logits"],
             dynamic_axes={"pixels": {0: "n"}, "logits": {0: "n"}}, dynamo=False, opset_version=17,
         )  # fmt: skip
+    export.join_padding(target)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(str(target), options, providers=["CPUExecutionProvider"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
-pytest.importorskip("onnx", reason="training needs the extra `train`")
+onnx = pytest.importorskip("onnx", reason="training needs the extra `train`")
 
 from models.training import distil, export, network  # noqa: E402
 
@@ -36,6 +37,35 @@ def test_onnx_equals_torch_and_the_check_can_fail(name: str, tmp_path: Path, mon
     monkeypatch.setitem(export.TOLERANCE, name, -1.0)
     with pytest.raises(RuntimeError, match="differs"):
         export.to_onnx(net, tmp_path / f"{name}.onnx")
+
+
+def test_padding_joins_the_convolutions_and_the_answers_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    net = network.Probe(network.Lite0(), torch.randn(2 * 944 + 1) / 100).eval()
+    plain, joined = tmp_path / "plain.onnx", tmp_path / "joined.onnx"
+    export.write_graph(net, joined)
+    monkeypatch.setattr(export, "join_padding", lambda _path: 0)
+    export.write_graph(net, plain)
+    monkeypatch.undo()
+    for path, count in ((plain, 5), (joined, 0)):
+        assert [n.op_type for n in onnx.load(str(path)).graph.node].count("Pad") == count
+    pixels = {"pixels": np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)}
+    before, after = (onnxruntime.InferenceSession(str(p)).run(None, pixels)[0] for p in (plain, joined))
+    assert np.array_equal(before, after)
+    assert export.join_padding(plain) == 5
+    assert plain.read_bytes() == joined.read_bytes()
+    assert export.join_padding(plain) == 0
+
+
+def test_padding_that_is_no_zeros_before_a_convolution_is_refused(tmp_path: Path) -> None:
+    class Grey(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.conv2d(
+                torch.nn.functional.pad(x, (0, 1, 0, 1), value=0.5), torch.ones(1, 3, 2, 2)
+            )
+
+    with pytest.raises(ValueError, match="padding with zeros"):
+        export.write_graph(Grey(), tmp_path / "grey.onnx")
 
 
 def test_the_same_step_gives_the_same_batch() -> None:
