@@ -42,6 +42,7 @@ REDUCED = "The picture was read at reduced size or turned, so its compression wa
 _AXIS = np.arange(BLOCK)
 _COSINES = np.sqrt(2 / BLOCK) * np.cos((2 * _AXIS[np.newaxis] + 1) * _AXIS[:, np.newaxis] * np.pi / (2 * BLOCK))
 _COSINES[0] /= np.sqrt(2)
+_COSINES = _COSINES[: 1 + max(map(max, FREQUENCIES))]
 
 
 def brightness(rgb: npt.NDArray[np.uint8]) -> Floats:
@@ -55,12 +56,12 @@ def comb(grey: Floats, table: tuple[int, ...]) -> float | None:
     """How strongly the coefficients of a JPEG stand at multiples of another step than their own: about 2 to 5 after one
     save. `table` has 64 steps in natural order. None where too few coefficients are not zero."""
     h, w = (side // BLOCK for side in grey.shape)
-    tiles = (grey[: h * BLOCK, : w * BLOCK] - 128).reshape(h, BLOCK, w, BLOCK).transpose(0, 2, 1, 3)
-    coefficients = (_COSINES @ tiles @ _COSINES.T).reshape(-1, BLOCK, BLOCK)
+    rows = _COSINES @ (grey[: h * BLOCK, : w * BLOCK] - 128).reshape(h, BLOCK, w * BLOCK)
+    coefficients = rows.reshape(h, len(_COSINES), w, BLOCK) @ _COSINES.T
     steps = np.array(table, np.float64).reshape(BLOCK, BLOCK)
     found = []
     for v, u in FREQUENCIES:
-        level = np.round(coefficients[:, v, u] / steps[v, u]).astype(np.int64)
+        level = np.round(coefficients[:, v, :, u] / steps[v, u]).astype(np.int64)
         level = level[(np.abs(level) <= REACH) & (level != 0)]
         if len(level) < FEWEST:
             continue
