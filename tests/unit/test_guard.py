@@ -88,6 +88,21 @@ def test_generated_gives_no_score_for_a_graphic(
         assert (found.state, found.says, found.details) == (State.NOT_APPLICABLE, guard.SAYS, {"graphic": score})
 
 
+def test_the_guard_and_the_check_behind_it_share_their_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    def counted(small: Image.Image) -> Any:
+        made.append(two_views(small))
+        return made[-1]
+
+    for module in (guard, generated):
+        monkeypatch.setattr(module, "two_views", counted)
+    asked = planted(monkeypatch, 0.1)
+    rgb = np.random.default_rng(1).integers(0, 256, (300, 400, 3), np.uint8)
+    assert generated.detector.find(by_hand(rgb=rgb), Profile.FAST).score is not None
+    assert len(made) == len(asked) == 1
+
+
 @pytest.mark.parametrize("seed", range(len(SHAPES)))
 def test_golden(seed: int) -> None:
     case = json.loads((ROOT / "tests/golden/guard.json").read_text(encoding="utf-8"))[seed]

@@ -285,6 +285,21 @@ def test_a_foreign_colour_profile_is_noted() -> None:
     assert opened(data).media.notes == ()
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_the_image_that_detectors_share_is_the_pixels(mode: str) -> None:
+    turned = PHOTO.convert(mode)
+    kind = "PNG" if mode == "RGBA" else "JPEG"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = opened(encoded(turned, kind, exif=exif))
+    assert picture.image is picture.image
+    assert picture.image.mode == "RGB"
+    assert np.array_equal(np.asarray(picture.image), picture.rgb)
+    assert picture.image.size == (PHOTO.height, PHOTO.width)
+    by_hand = dataclasses.replace(picture, rgb=picture.rgb[::-1])
+    assert np.array_equal(np.asarray(by_hand.image), by_hand.rgb)
+
+
 def test_what_detectors_share_is_made_once_a_picture() -> None:
     picture, calls = opened(encoded(PHOTO, "PNG")), []
 
