@@ -62,9 +62,9 @@ def for_lite(views: Pixels) -> Tensor:
     return normalise(views, 127.0, 128.0)
 
 
-def for_clip(views: Pixels) -> Tensor:
-    """`clip-two-views/1`: float32 (2, 3, 224, 224) with CLIP's channel means and deviations."""
-    return normalise(views, CLIP_MEAN * 255, CLIP_STD * 255)
+def clip_whole(views: Pixels) -> Tensor:
+    """`clip-whole/1`: the first view, float32 (1, 3, 224, 224) with CLIP's channel means and deviations."""
+    return normalise(views[:1], CLIP_MEAN * 255, CLIP_STD * 255)
 
 
 def halved(views: Pixels) -> Tensor:
@@ -79,6 +79,6 @@ def halved(views: Pixels) -> Tensor:
 # Each takes `two_views` of the `canonical` picture: made once, they serve every network that looks at it.
 PREPROCESS: Mapping[str, Callable[[Pixels], Tensor]] = {
     "lite-two-views/1": for_lite,
-    "clip-two-views/1": for_clip,
+    "clip-whole/1": clip_whole,
     "guard-two-views/1": halved,
 }

@@ -1,7 +1,7 @@
 """Was a face swapped? Each face that is large and sharp enough is checked by a network of its own.
 
 The network sees a square around the face (detectors/inference/faces.py). The thorough profile looks at the largest
-faces more closely, by a probe on CLIP's middle blocks, which lie in the file that `generated` runs. The score is the
+faces more closely, by a probe on CLIP's middle blocks (detectors/inference/clip.py). The score is the
 calibrated probability of the picture's worst face: tables and thresholds lie in models/manifest.toml, the thresholds
 fitted on the highest score of each picture.
 """
@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Region, Role, State
-from detectors.inference import sessions
+from detectors.inference import clip, sessions
+from detectors.inference.clip import FEATURES
 from detectors.inference.faces import (
     CLIP_SIDE,
     SHARPEST_BLUR,
@@ -32,8 +33,6 @@ from detectors.inference.manifest import REMEDY, ModelEntry, bands, entry
 from detectors.intake.picture import Picture
 
 MODELS = {Profile.FAST: "face-swap", Profile.THOROUGH: "face-swap-clip"}
-TRUNK = "generated-clip"  # CLIP's blocks: its output FEATURES is what the thorough probe reads
-FEATURES = "features"
 CLOSELY = 2  # faces that the thorough profile looks at with CLIP, the largest first: each costs as much as all the rest
 MOST = {Profile.FAST: 2, Profile.THOROUGH: 16}  # faces that are checked, the largest first
 
@@ -136,8 +135,7 @@ def _close(picture: Picture, boxes: list[Box]) -> Floats:
     if not boxes:
         return np.zeros(0)
     pixels = np.stack([square(picture.rgb, b, CLIP_SIDE) for b in boxes])
-    seen = sessions.run(TRUNK, {"pixels": clip_input(pixels)})[entry(TRUNK).outputs.index(FEATURES)]
-    return _logits(MODELS[Profile.THOROUGH], {FEATURES: seen})
+    return _logits(MODELS[Profile.THOROUGH], {FEATURES: clip.seen(clip_input(pixels))[FEATURES]})
 
 
 def _logits(model_id: str, feeds: dict[str, npt.NDArray[np.float32]]) -> Floats:

@@ -1,6 +1,7 @@
-"""Is the whole picture the output of an image generator? Two views of it, each through a network with a linear probe.
+"""Is the whole picture the output of an image generator? Networks with linear probes say so.
 
-The fast profile runs a small convolutional network; the thorough one adds the first blocks of CLIP's image tower to it.
+The fast profile runs a small convolutional network on the whole picture and on its middle at full detail; the thorough
+one adds CLIP's image tower, on the whole picture.
 The score is a calibrated probability; tables, weights and thresholds lie in models/manifest.toml. A high score must
 also survive a smaller and a recompressed copy, otherwise the finding says that it did not.
 """
@@ -17,7 +18,7 @@ from PIL import Image, ImageStat
 from detectors import quality
 from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Role, State
-from detectors.inference import guard, sessions
+from detectors.inference import clip, guard, sessions
 from detectors.inference.manifest import REMEDY, ModelEntry, bands, entry
 from detectors.inference.preprocess import PREPROCESS, Pixels, canonical, two_views
 
@@ -103,22 +104,25 @@ class Generated:
 
 
 def _score(model: ModelEntry, views: Pixels) -> tuple[float, dict[str, float]]:
-    """Calibrated probability of a picture's two views, and what each view and a companion added to the raw score."""
+    """Calibrated probability of a picture's two views, and what each of them added to the raw score."""
     if model.calibration is None:
         raise SetupError("model_uncalibrated", f"The model {model.id} has no calibration.", REMEDY)
-    added = dict(zip(VIEWS, _logits(model, views), strict=True))
+    added = np.array(_logits(model, views))
     if model.companion is not None:
-        added["companion"] = model.companion.weight * sum(_logits(entry(model.companion.id), views))
-    return model.calibration(sum(added.values())), {name: round(value, 4) for name, value in added.items()}
+        added += model.companion.weight * np.array(_logits(entry(model.companion.id), views))
+    parts = {name: round(float(value), 4) for name, value in zip(VIEWS, added, strict=True)}
+    return model.calibration(float(added.sum())), parts
 
 
 def _logits(model: ModelEntry, views: Pixels) -> list[float]:
-    """What each view adds to the model's logit. The model's output has a column for each view that it was given.
+    """What each view adds to the model's logit; the thorough model looks at the whole picture alone.
 
     One view at a time: a batch is no faster here, and needs more memory.
     """
-    (name,) = model.inputs
     pixels = PREPROCESS[model.preprocess](views)
+    if model.id == MODELS[Profile.THOROUGH]:
+        return [float(sessions.run(model.id, clip.seen(pixels))[0][0, 0]), 0.0]
+    (name,) = model.inputs
     return [float(sessions.run(model.id, {name: v[np.newaxis]})[0][0, k]) for k, v in enumerate(pixels)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ MANIFEST = Path(__file__).resolve().parents[1] / "manifest.toml"
 class Entry:
     """What is said of the model at `target`, whose file name without its ending is its id.
 
-    `shape` is that of its one input, `source`. `figures` holds `calibration` and `bands` of the detector that the model
-    serves, `card` the name of the card that they stand in. `companion` is another model's id and weight.
+    `shape` is that of its first input, `source`; `beside` holds the shapes of others by name. `figures` holds
+    `calibration` and `bands` of the detector that the model serves, `card` the name of the card that they stand in.
+    `companion` is another model's id and weight.
     """
 
     target: Path
@@ -32,12 +33,16 @@ class Entry:
     companion: tuple[str, float] | None = None
     source: str = "pixels"
     outputs: Sequence[str] = ("logits",)
+    beside: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
 
     def text(self) -> str:
         """The entry's TOML, between two comment lines by which it is found again."""
         content, name = self.target.read_bytes(), self.target.stem
         outputs = ", ".join(f'"{o}"' for o in self.outputs)
-        shape = ", ".join(f'"{d}"' if isinstance(d, str) else str(d) for d in self.shape)
+        inputs = [
+            f'{{ name = "{name}", shape = [{", ".join(map(_quoted, shape))}] }}'
+            for name, shape in {self.source: self.shape, **self.beside}.items()
+        ]
         lines = [
             f"# {name}: written by models/training/{self.written_by}",
             "[[model]]",
@@ -52,7 +57,7 @@ class Entry:
             *([f'profile = "{self.profile}"'] if self.profile else []),
             f"outputs = [{outputs}]",
             f'golden = "{self.golden}"',
-            f'input = [{{ name = "{self.source}", shape = [{shape}] }}]',
+            f"input = [{', '.join(inputs)}]",
         ]
         if self.figures is not None:
             table, bands = self.figures["calibration"], self.figures["bands"]
@@ -74,3 +79,7 @@ class Entry:
             manifest.write_text(before + text + rest.split(end, 1)[1], encoding="utf-8")
         else:
             manifest.write_text(old.rstrip() + "\n\n" + text + "\n", encoding="utf-8")
+
+
+def _quoted(dimension: int | str) -> str:
+    return f'"{dimension}"' if isinstance(dimension, str) else str(dimension)

@@ -27,17 +27,14 @@ from detectors.inference.preprocess import canonical
 from detectors.quality import is_grey, jpeg_quality, quality_class, sharpness
 from detectors.signals.generated import stability_copies, steady
 from detectors.verdict import Band, Bands, Rates
-from models.training import card, data, export, generated_card, metrics, probes, teacher
+from models.training import card, class_tokens, data, export, generated_card, metrics, newer, probes, teacher
 
 ENOUGH = 20  # a group with fewer pictures is counted in the pool, but gets no figure of its own
 ENOUGH_SOURCE = 40  # photographs of one source from which its own false-positive rate binds
 LEAK_LIMIT = 0.55
 FALSE_POSITIVES = 0.007  # the share of the 1 % that this detector may use; swapped faces and edits have the rest
 PER_SOURCE = 0.03
-STEPS = (  # name, blocks and parts of CLIP that a probe reads
-    ("class token of block 5", (5,), (0,)),
-    ("class tokens of blocks 5, 6, 7", (5, 6, 7), (0,)),
-)
+STEPS = ((5,), (5, 6), (5, 6, 8), class_tokens.BLOCKS)  # blocks of CLIP whose class tokens a probe reads
 MISSED = 0.10  # at most this share of synthetic pictures may fall in `no_signs`
 
 Floats = npt.NDArray[np.float64]
@@ -228,12 +225,52 @@ def stability_scores(
 
 
 def probe_steps(all_items: list[data.Item]) -> dict[str, dict[str, float]]:
-    """Probes on other features of the teacher, on degraded copies."""
+    """Probes on other features of CLIP, on degraded copies, without the newer generators."""
     out = {}
-    for name, blocks, parts in STEPS:
-        seen = probes.clip_features("messenger", blocks, parts)
+    for blocks in STEPS:
+        seen = probes.clip_features("messenger", blocks)
         raw = probes.out_of_fold(seen, probes.folds([seen], all_items, probes.CLIP_RIDGE), all_items)
-        out[f"CLIP, {name}"] = brief(raw, labels(all_items))
+        name = "block" if len(blocks) == 1 else "blocks"
+        out[f"CLIP, {name} {', '.join(map(str, blocks))}, linear"] = brief(raw, labels(all_items))
+    more = probes.newer_for_thorough(all_items)
+    raw = probes.out_of_fold(seen, probes.folds([seen], all_items, probes.CLIP_RIDGE, more), all_items)
+    out["the same, newer generators learnt from too"] = brief(raw, labels(all_items))
+    return out
+
+
+def newer_figures(all_items: list[data.Item], raw: Floats) -> dict[str, Any]:
+    """The newer generators, each by probes that saw no family of its fold, beside all photographs (their `raw` scores
+    (n,) of the thorough profile), and beside those that were saved as the newer ones were; with their part in the
+    probes, and without it."""
+    y, found = labels(all_items), newer.samples(all_items)
+    label, fold = np.array([s.label for s in found]), np.array([s.fold for s in found])
+    known = np.array([i.fold for i in all_items])
+    fast, deep = probes.newer_for_fast(all_items, probes.Network()), probes.newer_for_thorough(all_items)
+    copies = [probes.Network().of_copies(k) for k in (*teacher.COPIES, "untouched")]
+    tokens = probes.clip_features("messenger")
+    weight = probes.thorough(all_items, probes.fast(all_items, probes.Network())).weight
+    out: dict[str, Any] = {
+        "pictures": int(label.sum()) // newer.COPIES,
+        "generators": len({r.generator for r in newer.listed()}),
+        "families": len({r.family for r in newer.listed()}),
+    }
+    for name, more in (("learnt from", True), ("not learnt from", False)):
+        small = probes.folds(copies, all_items, probes.NETWORK_RIDGE, fast if more else None)
+        clip = probes.kernel_folds(all_items, deep if more else None)
+        own = probes.by_kernel(deep.x, clip, fold) + weight * metrics.by_fold(fast.x, small, fold)
+        photographs = (
+            raw
+            if more
+            else probes.by_kernel(tokens, clip, known) + weight * probes.out_of_fold(copies[0], small, all_items)
+        )
+        score = np.concatenate([own[label == 1], photographs[y == 0]])
+        both = np.repeat([1, 0], [int(label.sum()), int((y == 0).sum())])
+        out[name] = {
+            **brief(score, both),
+            "auc_interval": metrics.interval(metrics.auc, score, both),
+            "auc_saved_alike": round(metrics.auc(own, label), 4),
+            "webp_over_5": round(float((own[label == 0] > metrics.threshold_at(score, both, 0.05)).mean()), 4),
+        }
     return out
 
 
@@ -289,7 +326,8 @@ def scores(all_items: list[data.Item]) -> Scores:
     fast = probes.fast(all_items, network)
     thorough = probes.thorough(all_items, fast)
     quick = probes.out_of_fold(network.of_copies("messenger"), fast.betas, all_items)
-    clip = probes.out_of_fold(probes.clip_features("messenger"), thorough.betas, all_items)
+    fold = np.array([i.fold for i in all_items])
+    clip = probes.by_kernel(probes.clip_features("messenger"), thorough.kernels, fold)
     deep = clip + thorough.weight * quick
     kept = data.size_matched(data.size_bins(data.short_sides(all_items)), y)
     plain = probes.out_of_fold(network.of_copies("untouched"), fast.betas, all_items)[kept]
@@ -307,9 +345,10 @@ def scores(all_items: list[data.Item]) -> Scores:
 def scores_file(all_items: list[data.Item]) -> Path:
     """Where the scores lie, by what they depend on."""
     told = [(i.path.name, i.label, i.group, i.repo, i.fold) for i in all_items]
-    recipe = (told, teacher.SEED, teacher.COPIES, probes.CLIP_BLOCKS, probes.CLIP_PARTS, probes.CLIP_RIDGE)
+    recipe = (told, teacher.SEED, teacher.COPIES, class_tokens.BLOCKS, probes.CLIP_RIDGE, newer.SHARE, newer.listed())
+    recipe = (*recipe, probes.KERNEL_RIDGE, probes.KERNEL_AXES)
     digest = hashlib.sha256(repr((*recipe, probes.NETWORK_RIDGE, probes.AXES)).encode())
-    digest.update((data.cache_dir() / "distilled.pt").read_bytes())
+    digest.update(probes.Network().graph.read_bytes())
     return data.cache_dir() / f"scores-{digest.hexdigest()[:12]}.npz"
 
 
@@ -363,9 +402,10 @@ def evaluate() -> dict[str, Any]:
         "steps": {
             "small network (fast profile)": brief(quick, y),
             **probe_steps(all_items),
-            "CLIP as shipped": brief(found.clip, y),
-            "CLIP as shipped, and the small network (thorough profile)": brief(deep, y),
+            "the same, with a Gaussian kernel": brief(found.clip, y),
+            "and the small network (thorough profile)": brief(deep, y),
         },
+        "newer": newer_figures(all_items, deep),
     }
     honest = {
         "messenger": without_own_fold([quick], y, fold)[0],

@@ -2,7 +2,7 @@
 
     COUNTERPROOF_SHARED=… python -m models.training.face_clip [--until STAGE]
 
-Needs no graphics card and no other weights than the shipped ones: `generated-clip.onnx` gives the features, and
+Needs no graphics card and no other weights than the shipped ones: `clip-trunk.onnx` gives the features, and
 `face-swap.onnx` judges the faces that are not looked at closely. Stages: `figures` (features
 of every face that is measured are kept in the cache folder), `export` (`face-swap-clip.onnx`, manifest entry, golden
 values, card).
@@ -30,8 +30,9 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from detectors.finding import Profile
+from detectors.inference.clip import FEATURES, TRUNK
 from detectors.inference.faces import CLIP_SIDE, Pixels, clip_input, network_input, square
-from detectors.signals.face_swap import CLOSELY, FEATURES, MODELS, TRUNK
+from detectors.signals.face_swap import CLOSELY, MODELS
 from models.training import card, data, degrade, entries, export, metrics, probes
 from models.training.face_figures import (
     at_the_point,
@@ -65,7 +66,7 @@ BATCH = 4
 COPIES = 3  # degraded, of each labelled crop, beside the crop itself
 RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)
 MODEL, SMALL = MODELS[Profile.THOROUGH], MODELS[Profile.FAST]
-DERIVED_FROM = "A linear probe by models/training on CLIP ViT-B/16 (OpenAI, MIT), whose blocks are in generated-clip"
+DERIVED_FROM = "A linear probe by models/training on CLIP ViT-B/16 (OpenAI, MIT), whose blocks are in clip-trunk"
 GOLDEN = "tests/golden/face_swap_clip.json"
 TOLERANCE = 1e-3
 MARGIN = 3e-3  # a logit differs by some 0.05 between processors; a photograph just below must stay there

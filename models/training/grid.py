@@ -26,7 +26,7 @@ import numpy.typing as npt
 from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from detectors.inference.preprocess import CLIP_MEAN, CLIP_STD, canonical, normalise, two_views
+from detectors.inference.preprocess import canonical, clip_whole, two_views
 from models.training import data, degrade, metrics
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 ORIGINAL = "original"
 SEED = 20260505
-PER_CLASS = {"fast": 600, "thorough": 120}
+PER_CLASS = {"fast": 200, "thorough": 80}
 DRAWS = 1000
 ALLOWED_LOSS = 0.08  # of ROC area against the first column, down to half the size and JPEG 60: the goal
 TOO_SMALL = 96  # px, short side: below this the product gives no score; the grid scores all the same
@@ -196,22 +196,20 @@ def extract(name: str, shape: Sequence[int], see: Callable[[Pixels], Floats], ch
 
 
 def extract_clip(chosen: Labels) -> None:
-    """CLIP's features, in the teacher's form."""
+    """CLIP's class tokens, as the thorough probe reads them. They are of the whole picture, the first of two views."""
     import torch
 
-    from models.training import clip, teacher
+    from models.training import class_tokens, clip
 
-    net, shape = (
-        clip.tower(Path(os.environ["COUNTERPROOF_CLIP"]), teacher.DEPTH),
-        (2, teacher.DEPTH, teacher.PARTS, 768),
-    )
+    net = clip.tower(Path(os.environ["COUNTERPROOF_CLIP"]), class_tokens.DEPTH)
+    blocks = list(class_tokens.BLOCKS)
 
     def see(views: Pixels) -> Floats:
-        pixels = normalise(views.reshape(-1, *views.shape[2:]), CLIP_MEAN * 255, CLIP_STD * 255)
+        pixels = np.concatenate([clip_whole(v) for v in views])
         with torch.inference_mode():
-            return np.asarray(net(torch.from_numpy(pixels)).view(-1, *shape).numpy())
+            return np.asarray(net(torch.from_numpy(pixels))[:, blocks, 0].numpy())
 
-    extract("clip", shape, see, chosen)
+    extract("clip", (len(blocks), 768), see, chosen)
 
 
 def extract_network(network: probes.Network, chosen: Labels) -> None:
@@ -221,7 +219,7 @@ def extract_network(network: probes.Network, chosen: Labels) -> None:
 
 def network_name() -> str:
     """What the small network's features are kept under, so that those of earlier weights are never taken for them."""
-    return f"network-{hashlib.sha256((data.cache_dir() / 'distilled.pt').read_bytes()).hexdigest()[:12]}"
+    return f"network-{hashlib.sha256((data.cache_dir() / 'distilled.onnx').read_bytes()).hexdigest()[:12]}"
 
 
 def features_file(name: str, cell: str) -> Path:
@@ -291,10 +289,9 @@ def figures(fast: probes.Fast, thorough: probes.Thorough, measured: Mapping[str,
     quick, slow = {}, {}
     for cell in CELLS:
         seen = np.asarray(np.load(features_file(small, cell), mmap_mode="r")[: len(chosen)], np.float64)
-        quick[cell] = by_fold(seen, fast.betas, fold)
-        tokens = np.load(features_file("clip", cell), mmap_mode="r")[:deep][:, :, list(probes.CLIP_BLOCKS)]
-        wide = np.asarray(tokens[:, :, :, list(probes.CLIP_PARTS)], np.float64).reshape(deep, -1)
-        slow[cell] = by_fold(wide, thorough.betas, fold[:deep]) + thorough.weight * quick[cell][:deep]
+        quick[cell] = metrics.by_fold(seen, fast.betas, fold)
+        wide = np.asarray(np.load(features_file("clip", cell), mmap_mode="r")[:deep], np.float64).reshape(deep, -1)
+        slow[cell] = probes.by_kernel(wide, thorough.kernels, fold[:deep]) + thorough.weight * quick[cell][:deep]
     found: dict[str, Any] = {"seed": SEED, "size_auc": round(metrics.auc(short_sides(ORIGINAL, chosen), y), 4)}
     found["too_small"] = {c: round(float((short_sides(c, chosen) < TOO_SMALL).mean()), 4) for c in CELLS}
     for name, model, scores in (("fast", export.FAST, quick), ("thorough", export.THOROUGH, slow)):
@@ -307,11 +304,6 @@ def figures(fast: probes.Fast, thorough: probes.Thorough, measured: Mapping[str,
             "cells": cell_figures(scores, labels, likely),
         }
     return found
-
-
-def by_fold(x: Floats, betas: Sequence[Floats], fold: Labels) -> Floats:
-    """Raw scores (n,) of features (n, d), each by the probe that its fold was held out of."""
-    return np.array([row @ betas[f][:-1] + betas[f][-1] for row, f in zip(x, fold, strict=True)])
 
 
 def render(found: Mapping[str, Any]) -> str:

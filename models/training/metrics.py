@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +81,11 @@ def logistic(x: Floats, y: Labels, weight: Floats, ridge: float, rounds: int = 2
         if np.abs(step).max() < 1e-5:
             break
     return beta
+
+
+def by_fold(x: Floats, betas: Sequence[Floats], fold: Labels) -> Floats:
+    """Logits (n,) of features (n, d), each by the probe that its fold was held out of."""
+    return np.array([row @ betas[f][:-1] + betas[f][-1] for row, f in zip(x, fold, strict=True)])
 
 
 def interval(

@@ -154,11 +154,16 @@ class ClipTower(nn.Module):
         self.norm = nn.LayerNorm(768)
         self.layers = nn.ModuleList(ClipLayer() for _ in range(depth))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(n, 3, 224, 224) normalised pixels -> (n, depth, 3, 768) float32: class token, mean, deviation."""
+    def embedded(self, x: Tensor) -> Tensor:
+        """(n, 3, 224, 224) normalised pixels -> (n, 197, 768): what the first block is given."""
         tokens = self.patch(x).flatten(2).transpose(1, 2)
         first = self.class_token.to(tokens.dtype).expand(x.shape[0], 1, -1)
-        h = self.norm(torch.cat([first, tokens], 1) + self.position)
+        out: Tensor = self.norm(torch.cat([first, tokens], 1) + self.position)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, 3, 224, 224) normalised pixels -> (n, depth, 3, 768) float32: class token, mean, deviation."""
+        h = self.embedded(x)
         seen: list[Tensor] = []
         for layer in self.layers:
             h = layer(h)
@@ -166,20 +171,77 @@ class ClipTower(nn.Module):
         return torch.stack(seen, 1)
 
 
-class Tokens(nn.Module):
-    """Some of what some of CLIP's blocks give, side by side: (n, 3, 224, 224) -> (n, blocks * parts * 768).
+class Trunk(nn.Module):
+    """The first eight blocks, for every check that reads them: (n, 3, 224, 224) normalised pixels ->
 
-    Parts: 0 the class token, 1 the mean and 2 the deviation over patch tokens.
+    - (n, 6912) float32: class token, mean and deviation over patch tokens of blocks 5, 6 and 7, block by block;
+    - (n, 197, 768) float32: what block 7 hands on.
     """
 
-    def __init__(self, tower: ClipTower, blocks: tuple[int, ...], parts: tuple[int, ...]) -> None:
+    BLOCKS, DEPTH = (5, 6, 7), 8
+
+    def __init__(self, tower: ClipTower) -> None:
         super().__init__()
-        self.tower, self.blocks, self.parts = tower, blocks, parts
+        self.tower = tower
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        h, seen = self.tower.embedded(x), []
+        for k, layer in enumerate(self.tower.layers[: self.DEPTH]):
+            h = layer(h)
+            if k in self.BLOCKS:
+                seen += [h[:, 0], h[:, 1:].mean(1), h[:, 1:].std(1)]
+        return torch.cat(seen, 1), h
+
+
+class Gaussian(nn.Module):
+    """A classifier with a Gaussian kernel (`probes.Kernel`, whose parts these are): (n, d) -> (n, 1).
+
+    `turn` and `points` are stored as int8, so they are brought to its steps here already: distances then fit them.
+    """
+
+    def __init__(self, shift: Tensor, turn: Tensor, points: Tensor, weight: Tensor, bias: float) -> None:
+        super().__init__()
+        across = self.steps(points.T)
+        self.turn, self.across = nn.Parameter(self.steps(turn)), nn.Parameter(across)
+        self.start = nn.Parameter(shift @ turn)
+        self.length = nn.Parameter(across.square().sum(0))
+        self.weight, self.bias = nn.Parameter(weight[:, None].clone()), bias
+
+    @staticmethod
+    def steps(matrix: Tensor) -> Tensor:
+        """A matrix as int8 with one scale for each column keeps it."""
+        scale = matrix.abs().amax(0) / 127 + 1e-12
+        return (matrix / scale).round().clamp(-127, 127) * scale
 
     def forward(self, x: Tensor) -> Tensor:
-        """(n, 3, 224, 224) normalised pixels -> (n, blocks * parts * 768) float32, block by block."""
-        seen = self.tower(x)
-        return torch.cat([seen[:, b, p] for b in self.blocks for p in self.parts], 1)
+        """See the class."""
+        z = x @ self.turn - self.start
+        apart = z.square().sum(1, keepdim=True) + self.length - 2 * (z @ self.across)
+        out: Tensor = torch.exp(-torch.relu(apart) / 2) @ self.weight + self.bias
+        return out
+
+
+class Rest(nn.Module):
+    """The blocks after the trunk that `generated` needs, and its classifier: what the trunk gives -> (n, 1) logits.
+
+    `blocks` are those whose class tokens `head` reads, (n, blocks * 768) -> (n, 1); some lie in the trunk.
+    """
+
+    def __init__(self, tower: ClipTower, blocks: tuple[int, ...], head: nn.Module) -> None:
+        super().__init__()
+        self.layers = tower.layers[Trunk.DEPTH : max(blocks) + 1]
+        self.blocks, self.head = blocks, head
+
+    def forward(self, features: Tensor, tokens: Tensor) -> Tensor:
+        """See the class."""
+        width = tokens.shape[2]
+        seen = {b: features[:, 3 * k * width : (3 * k + 1) * width] for k, b in enumerate(Trunk.BLOCKS)}
+        for k, layer in enumerate(self.layers):
+            tokens = layer(tokens)
+            seen[Trunk.DEPTH + k] = tokens[:, 0]
+        out: Tensor = self.head(torch.cat([seen[b] for b in self.blocks], 1))
+        return out
 
 
 class Probe(nn.Module):

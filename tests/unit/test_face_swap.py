@@ -15,7 +15,7 @@ import pytest
 
 from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Role, State
-from detectors.inference import manifest, sessions
+from detectors.inference import clip, manifest, sessions
 from detectors.inference.faces import (
     CLIP_SIDE,
     SHARPEST_BLUR,
@@ -78,12 +78,12 @@ def find(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finding]:
         first, rest = scores[:closely], scores[closely:]
 
         def run(model_id: str, feeds: dict[str, npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
-            if model_id == face_swap.TRUNK:
+            if model_id == clip.TRUNK:
                 assert feeds["pixels"].shape == (len(first), 3, CLIP_SIDE, CLIP_SIDE)
-                return [np.full((len(first), 2), 99.0, np.float32), np.full((len(first), WIDTH), 7.0, np.float32)]
+                return [np.full((len(first), d), v, np.float32) for d, v in ((WIDTH, 7.0), (197 * 768, 99.0))]
             if model_id == CLOSE_MODEL:
                 assert feeds["features"].shape == (len(first), WIDTH)
-                assert (feeds["features"] == 7.0).all()  # and not the logits of the trunk's own probe
+                assert (feeds["features"] == 7.0).all()  # and not the trunk's other output
                 return [np.array([[raw(s, CLOSE_MODEL)] for s in first], np.float32)]
             assert model_id == QUICK_MODEL
             assert feeds["pixels"].shape == (len(rest), 3, SIDE, SIDE)
@@ -233,8 +233,7 @@ def golden_square(seed: int, side: int = SIDE) -> npt.NDArray[np.uint8]:
 
 def close_logits(cuts: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """What the shipped files of the thorough profile say of squares (n, 224, 224, 3)."""
-    seen = sessions.run(face_swap.TRUNK, {"pixels": clip_input(cuts)})[1]
-    return sessions.run(CLOSE_MODEL, {"features": seen})[0].ravel()
+    return sessions.run(CLOSE_MODEL, {clip.FEATURES: clip.seen(clip_input(cuts))[clip.FEATURES]})[0].ravel()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -284,5 +283,5 @@ def test_manifest_pins_the_models(profile: Profile, preprocess: str, most: int) 
 
 
 def test_the_thorough_probe_reads_what_the_trunk_gives() -> None:
-    assert face_swap.FEATURES in manifest.entry(face_swap.TRUNK).outputs
-    assert manifest.entry(CLOSE_MODEL).inputs == {face_swap.FEATURES: (None, WIDTH)}
+    assert manifest.entry(clip.TRUNK).outputs == (clip.FEATURES, clip.TOKENS)
+    assert manifest.entry(CLOSE_MODEL).inputs == {clip.FEATURES: (None, WIDTH)}

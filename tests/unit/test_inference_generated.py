@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from detectors.finding import CHECKS, Finding, Profile, Role, State
-from detectors.inference import guard, manifest
+from detectors.inference import clip, guard, manifest, sessions
 from detectors.intake.media import Media
 from detectors.intake.picture import Picture
 from detectors.signals import Detector, generated
@@ -108,8 +108,24 @@ def test_a_companion_adds_its_weight_of_its_own_score(monkeypatch: pytest.Monkey
     logits = {model.id: [0.5, 1.0], model.companion.id: [2.0, 4.0]}
     monkeypatch.setattr(generated, "_logits", lambda m, _views: logits[m.id])
     score, added = generated._score(model, generated.two_views(generated.canonical(picture(300, 300).rgb)))
-    assert added == {"whole": 0.5, "detail": 1.0, "companion": pytest.approx(6 * model.companion.weight, abs=1e-4)}
-    assert score == model.calibration(1.5 + 6 * model.companion.weight)
+    weight = model.companion.weight
+    assert added == {"whole": round(0.5 + 2 * weight, 4), "detail": round(1.0 + 4 * weight, 4)}
+    assert score == pytest.approx(model.calibration(1.5 + 6 * weight))
+
+
+def test_the_thorough_model_sees_the_whole_picture_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    views, fed = generated.two_views(generated.canonical(picture(300, 500).rgb)), []
+
+    def run(model_id: str, feeds: dict[str, npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+        fed.append((model_id, {name: given.shape for name, given in feeds.items()}))
+        return [np.full((1, 6912), 1.0), np.full((1, 197, 768), 2.0)] if model_id == clip.TRUNK else [np.array([[3.0]])]
+
+    monkeypatch.setattr(sessions, "run", run)
+    assert generated._logits(manifest.entry(generated.MODELS[Profile.THOROUGH]), views) == [3.0, 0.0]
+    assert fed == [
+        (clip.TRUNK, {"pixels": (1, 3, 224, 224)}),
+        (generated.MODELS[Profile.THOROUGH], {clip.FEATURES: (1, 6912), clip.TOKENS: (1, 197, 768)}),
+    ]
 
 
 @pytest.mark.parametrize("profile", CHECKS)
@@ -148,5 +164,4 @@ def test_the_real_models_run_on_every_size(profile: Profile) -> None:
         found = generated.detector.find(picture(h, w), profile)
         assert found.score is not None
         assert 0 <= found.score <= 1
-        views = {"whole", "detail"}
-        assert set(found.details["raw"]) == (views | {"companion"} if profile is Profile.THOROUGH else views)
+        assert set(found.details["raw"]) == {"whole", "detail"}

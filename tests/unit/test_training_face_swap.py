@@ -298,27 +298,3 @@ def test_the_largest_faces_are_judged_by_the_probe_and_the_others_by_the_small_n
         monkeypatch.setattr(close, "quick", lambda pixels, logit=logit: np.full(len(pixels), logit))
         shipped = close.Shipped(trunk, np.array([1.0, 0.0]), table, table)
         assert shipped.probabilities("any", items) == pytest.approx(expected)
-
-
-def test_features_become_an_output_and_nothing_else_changes(recipe: SimpleNamespace, tmp_path: Path) -> None:
-    import onnxruntime
-    import torch
-
-    from models.training import export, network
-
-    torch.manual_seed(0)
-    path = tmp_path / "net.onnx"
-    export.write_graph(
-        network.Probe(torch.nn.Sequential(torch.nn.AvgPool2d(56), torch.nn.Flatten()), torch.randn(97)), path
-    )
-    feeds = {"pixels": np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)}
-    (before,) = onnxruntime.InferenceSession(str(path)).run(None, feeds)
-    assert export.expose(path)
-    assert not export.expose(path)
-    session = onnxruntime.InferenceSession(str(path))
-    assert [o.name for o in session.get_outputs()] == ["logits", "features"]
-    after, features = session.run(None, feeds)
-    assert np.array_equal(before, after)
-    assert features.shape == (2, 48)
-    pooled = feeds["pixels"].reshape(2, 3, 4, 56, 4, 56).mean((3, 5)).reshape(2, 48)
-    assert features == pytest.approx(pooled, abs=1e-5)

@@ -161,7 +161,7 @@ def test_losses_are_paired_and_shown_in_bold_beyond_the_goal() -> None:
 
 def test_scores_come_from_the_probe_of_the_own_fold() -> None:
     betas = [np.array([1.0, 0.0]), np.array([0.0, 7.0])]
-    assert grid.by_fold(np.array([[3.0], [3.0]]), betas, np.array([0, 1])).tolist() == [3.0, 7.0]
+    assert metrics.by_fold(np.array([[3.0], [3.0]]), betas, np.array([0, 1])).tolist() == [3.0, 7.0]
 
 
 def test_threshold_on_the_probability_is_found_on_the_raw_score() -> None:
