@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -117,7 +118,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 pytest.importorskip("onnx", reason="training needs the extra `train`")
 
 from detectors.signals.local_edit import CELL  # noqa: E402
-from models.training import data, edit_figures, edit_network, edit_samples, local_edit  # noqa: E402
+from models.training import data, edit_clip, edit_figures, edit_network, edit_samples, local_edit  # noqa: E402
 
 
 def test_samples_and_batches_are_seeded() -> None:
@@ -183,3 +184,91 @@ def test_a_threshold_lets_through_what_it_promises() -> None:
     assert (raw > edit_figures.highest_allowed(raw, 0.001)).sum() <= 1
     assert (raw > edit_figures.highest_allowed(raw, 0.04)).sum() <= 40
     assert (raw > edit_figures.highest_allowed(raw, 0.04)).sum() >= 39
+
+
+def test_tiles_cover_what_they_can_and_lie_on_the_grid() -> None:
+    assert edit_clip.tiles(224, 224) == [(0, 0)]
+    for h, w in ((224, 448), (400, 304), (448, 448)):
+        seen = np.zeros((h, w), bool)
+        for y, x in edit_clip.tiles(h, w):
+            seen[y : y + 224, x : x + 224] = True
+        assert seen.all()
+    large = edit_clip.tiles(384, 512)
+    assert (len(large), large[-1]) == (5, (80, 144))
+    assert all(y % 16 == x % 16 == 0 for y, x in large)
+    assert edit_clip.padded(np.zeros((200, 301, 3), np.uint8)).shape == (224, 304, 3)
+
+
+class Coordinates:
+    """Stands in for the trunk: each token is its cell's mean colour, so the map must be the picture made small."""
+
+    def run(self, _names: None, feeds: dict[str, Any]) -> list[Any]:
+        x = feeds["pixels"]
+        means = x.reshape(1, 3, 14, 16, 14, 16).mean((3, 5)).reshape(1, 3, 196).transpose(0, 2, 1)
+        return [np.concatenate([np.full((1, 1, 3), 99.0, np.float32), means], 1)]
+
+
+def test_tokens_lie_where_the_picture_has_them() -> None:
+    ramp = np.add.outer(np.arange(300) // 3, np.arange(400) // 3)
+    pixels = np.repeat(ramp[..., None], 3, 2).astype(np.uint8)
+    found = edit_clip.tokens(Coordinates(), pixels)  # type: ignore[arg-type]
+    assert found.shape == (19, 25, 3)
+    assert (np.diff(found[:18, :, 0], axis=0) > 0).all()
+    assert (np.diff(found[:, :, 0], axis=1) > 0).all()
+
+
+def test_a_cell_at_the_border_counts_only_what_is_there() -> None:
+    region = np.zeros((40, 40), bool)
+    region[32:, 32:] = True
+    found = edit_clip.cells(region)
+    assert found.shape == (3, 3)
+    assert found[2, 2] == 1
+    assert found.sum() == 1
+
+
+def looked(k: int, rng: np.random.Generator) -> edit_clip.Looked:
+    """Grain around a mean of the picture's own; every other one has a region that differs a little."""
+    x, where = rng.normal(0, 1, (12, 14, 20)) + rng.normal(0, 4, 20), np.zeros((12, 14), np.float32)
+    if k % 2 == 0:
+        top, left = rng.integers(0, 7, 2)
+        where[top : top + 5, left : left + 5] = 1
+        x += where[..., None] * (np.arange(20) < 6) * 1.5
+    region = np.kron(where, np.ones((16, 16))) > 0.5
+    return edit_clip.Looked(x.astype(np.float16), where, region, "untouched" if k % 2 else "span")
+
+
+def test_the_head_finds_what_differs_within_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edit_clip, "EPOCHS", 30)
+    rng = np.random.default_rng(4)
+    net = edit_clip.train([looked(k, rng) for k in range(48)])
+    found = edit_clip.Result(net, [looked(k, rng) for k in range(20)])
+    choice = found.choose()
+    good = found.against(("span",), choice, likely=0.0)
+    assert (good["n"], good["n_real"]) == (10, 10)
+    assert good["auc"] > 0.95
+    assert good["f1"] > 0.7
+    found.maps = found.maps[::-1]  # the planted fault: each map is another picture's
+    wrong = found.against(("span",), choice, likely=0.0)
+    assert wrong["auc"] < 0.1
+    assert wrong["f1"] < 0.4
+
+
+def test_what_fills_a_batch_changes_no_map() -> None:
+    rng = np.random.default_rng(5)
+    net = edit_clip.Head(20).eval()
+    small, large = looked(1, rng), looked(0, rng)
+    small = edit_clip.Looked(small.tokens[:7, :9], small.cells[:7, :9], small.mask[:112, :144], small.method)
+    x, there, _ = edit_clip.batch([small, large], np.zeros(2, bool))
+    with torch.inference_mode():
+        together = net(x, there)[0, 0, :7, :9].numpy()
+    assert np.abs(together - edit_clip.shown(net, small)).max() < 1e-4
+
+
+def test_axes_know_no_picture_as_a_whole() -> None:
+    rng = np.random.default_rng(6)
+    width = edit_clip.WIDTH
+    seen = [(rng.normal(0, 1, (5, 6, width)) + rng.normal(0, 9, width)).astype(np.float16) for _ in range(3)]
+    vectors = edit_clip.Axes.fitted(seen, 0)
+    assert vectors.shape == (width, edit_clip.AXES)
+    on = np.concatenate([edit_clip.relative(s, 0) @ vectors for s in seen])
+    assert np.abs(on.std(0) - 1).max() < 0.1
