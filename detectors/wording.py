@@ -186,7 +186,10 @@ def _found(finding: Finding, band: Band) -> str:
 
 
 def _views(finding: Finding) -> str:
-    """Which of the two views spoke for a generator. Their parts of the score are added up, so this is no guess."""
+    """Which of the two views spoke for a generator, where a check looked at both and named no other part of its score.
+
+    Their parts are added up, so this is no guess.
+    """
     raw = finding.details.get("raw")
     if not isinstance(raw, dict) or not all(isinstance(raw.get(v), int | float) for v in ("whole", "detail")):
         return ""

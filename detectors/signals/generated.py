@@ -104,24 +104,24 @@ class Generated:
 
 
 def _score(model: ModelEntry, views: Pixels) -> tuple[float, dict[str, float]]:
-    """Calibrated probability of a picture's two views, and what each of them added to the raw score."""
+    """Calibrated probability of a picture's two views, and what each that was looked at, and a companion, added to the
+    raw score."""
     if model.calibration is None:
         raise SetupError("model_uncalibrated", f"The model {model.id} has no calibration.", REMEDY)
-    added = np.array(_logits(model, views))
+    added = dict(zip(VIEWS, _logits(model, views), strict=False))
     if model.companion is not None:
-        added += model.companion.weight * np.array(_logits(entry(model.companion.id), views))
-    parts = {name: round(float(value), 4) for name, value in zip(VIEWS, added, strict=True)}
-    return model.calibration(float(added.sum())), parts
+        added["companion"] = model.companion.weight * sum(_logits(entry(model.companion.id), views))
+    return model.calibration(sum(added.values())), {name: round(value, 4) for name, value in added.items()}
 
 
 def _logits(model: ModelEntry, views: Pixels) -> list[float]:
-    """What each view adds to the model's logit; the thorough model looks at the whole picture alone.
+    """What each view adds to the model's logit; the thorough model looks at the first alone, the whole picture.
 
     One view at a time: a batch is no faster here, and needs more memory.
     """
     pixels = PREPROCESS[model.preprocess](views)
     if model.id == MODELS[Profile.THOROUGH]:
-        return [float(sessions.run(model.id, clip.seen(pixels))[0][0, 0]), 0.0]
+        return [float(sessions.run(model.id, clip.seen(pixels))[0][0, 0])]
     (name,) = model.inputs
     return [float(sessions.run(model.id, {name: v[np.newaxis]})[0][0, k]) for k, v in enumerate(pixels)]
 

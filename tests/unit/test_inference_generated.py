@@ -105,12 +105,12 @@ def test_a_companion_adds_its_weight_of_its_own_score(monkeypatch: pytest.Monkey
     assert model.companion is not None
     assert model.companion.id == generated.MODELS[Profile.FAST]
     assert model.calibration is not None
-    logits = {model.id: [0.5, 1.0], model.companion.id: [2.0, 4.0]}
+    logits = {model.id: [0.5], model.companion.id: [2.0, 4.0]}
     monkeypatch.setattr(generated, "_logits", lambda m, _views: logits[m.id])
     score, added = generated._score(model, generated.two_views(generated.canonical(picture(300, 300).rgb)))
     weight = model.companion.weight
-    assert added == {"whole": round(0.5 + 2 * weight, 4), "detail": round(1.0 + 4 * weight, 4)}
-    assert score == pytest.approx(model.calibration(1.5 + 6 * weight))
+    assert added == {"whole": 0.5, "companion": pytest.approx(6 * weight, abs=1e-4)}
+    assert score == model.calibration(0.5 + 6 * weight)
 
 
 def test_the_thorough_model_sees_the_whole_picture_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_the_thorough_model_sees_the_whole_picture_alone(monkeypatch: pytest.Mon
         return [np.full((1, 6912), 1.0), np.full((1, 197, 768), 2.0)] if model_id == clip.TRUNK else [np.array([[3.0]])]
 
     monkeypatch.setattr(sessions, "run", run)
-    assert generated._logits(manifest.entry(generated.MODELS[Profile.THOROUGH]), views) == [3.0, 0.0]
+    assert generated._logits(manifest.entry(generated.MODELS[Profile.THOROUGH]), views) == [3.0]
     assert fed == [
         (clip.TRUNK, {"pixels": (1, 3, 224, 224)}),
         (generated.MODELS[Profile.THOROUGH], {clip.FEATURES: (1, 6912), clip.TOKENS: (1, 197, 768)}),
@@ -164,4 +164,4 @@ def test_the_real_models_run_on_every_size(profile: Profile) -> None:
         found = generated.detector.find(picture(h, w), profile)
         assert found.score is not None
         assert 0 <= found.score <= 1
-        assert set(found.details["raw"]) == {"whole", "detail"}
+        assert set(found.details["raw"]) == {"whole", "companion" if profile is Profile.THOROUGH else "detail"}
