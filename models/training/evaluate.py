@@ -238,17 +238,17 @@ def probe_steps(all_items: list[data.Item]) -> dict[str, dict[str, float]]:
     return out
 
 
-def newer_figures(all_items: list[data.Item], raw: Floats) -> dict[str, Any]:
+def newer_figures(all_items: list[data.Item], raw: Floats, weight: float) -> dict[str, Any]:
     """The newer generators, each by probes that saw no family of its fold, beside all photographs (their `raw` scores
-    (n,) of the thorough profile), and beside those that were saved as the newer ones were; with their part in the
-    probes, and without it."""
+    (n,) of the thorough profile, in which the small network has this `weight`), and beside those that were saved as the
+    newer ones were; with their part in the probes, and without it."""
     y, found = labels(all_items), newer.samples(all_items)
     label, fold = np.array([s.label for s in found]), np.array([s.fold for s in found])
     known = np.array([i.fold for i in all_items])
-    fast, deep = probes.newer_for_fast(all_items, probes.Network()), probes.newer_for_thorough(all_items)
-    copies = [probes.Network().of_copies(k) for k in (*teacher.COPIES, "untouched")]
+    network = probes.Network()
+    fast, deep = probes.newer_for_fast(all_items, network), probes.newer_for_thorough(all_items)
+    copies = [network.of_copies(k) for k in (*teacher.COPIES, "untouched")]
     tokens = probes.clip_features("messenger")
-    weight = probes.thorough(all_items, probes.fast(all_items, probes.Network())).weight
     out: dict[str, Any] = {
         "pictures": int(label.sum()) // newer.COPIES,
         "generators": len({r.generator for r in newer.listed()}),
@@ -405,7 +405,7 @@ def evaluate() -> dict[str, Any]:
             "the same, with a Gaussian kernel": brief(found.clip, y),
             "and the small network (thorough profile)": brief(deep, y),
         },
-        "newer": newer_figures(all_items, deep),
+        "newer": newer_figures(all_items, deep, float(found.weight)),
     }
     honest = {
         "messenger": without_own_fold([quick], y, fold)[0],
