@@ -245,7 +245,10 @@ class ClearSheet(QWidget):
 
 
 def draw_overlay(painter: QPainter, place: QRectF, full_size: QSize, overlay: Overlay) -> None:
-    """A map over a picture at `place`: the more a detector saw in a spot, the more it is covered with one colour."""
+    """A map over a picture at `place`: the more a detector saw in a spot, the more it is covered with one colour.
+
+    Cells flow into one another, since their edges are not those of what was seen.
+    """
     if full_size.isEmpty():
         return
     red, green, blue = MAP_COLOUR
@@ -253,7 +256,11 @@ def draw_overlay(painter: QPainter, place: QRectF, full_size: QSize, overlay: Ov
     image = QImage(pixels, overlay.columns, overlay.rows, overlay.columns * 4, QImage.Format.Format_RGBA8888)
     sx, sy = place.width() / full_size.width(), place.height() / full_size.height()
     x, y, width, height = overlay.box
+    painter.save()
+    painter.setClipRect(place)  # a map's last cells may reach beyond the picture
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
     painter.drawImage(QRectF(place.left() + x * sx, place.top() + y * sy, width * sx, height * sy), image)
+    painter.restore()
 
 
 def draw_regions(painter: QPainter, place: QRectF, full_size: QSize, regions: Sequence[Region]) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,12 +62,15 @@ def session(model_id: str) -> onnxruntime.InferenceSession:
         return found
 
 
-def run(model_id: str, feeds: Mapping[str, npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
-    """The model's outputs for named inputs; its time is added to `model_ms`. Raises SetupError as `session` does."""
+def run(
+    model_id: str, feeds: Mapping[str, npt.NDArray[np.float32]], names: Sequence[str] | None = None
+) -> list[npt.NDArray[np.float32]]:
+    """The model's outputs for named inputs, all or those of these `names`; its time is added to `model_ms`. Raises
+    SetupError as `session` does."""
     global _model_ms
     loaded = session(model_id)
     start = time.perf_counter()
-    outputs: list[npt.NDArray[np.float32]] = loaded.run(None, dict(feeds))
+    outputs: list[npt.NDArray[np.float32]] = loaded.run(names, dict(feeds))
     spent = (time.perf_counter() - start) * 1000
     with _lock:
         _model_ms += spent

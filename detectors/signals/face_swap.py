@@ -135,7 +135,7 @@ def _close(picture: Picture, boxes: list[Box]) -> Floats:
     if not boxes:
         return np.zeros(0)
     pixels = np.stack([square(picture.rgb, b, CLIP_SIDE) for b in boxes])
-    return _logits(MODELS[Profile.THOROUGH], {FEATURES: clip.seen(clip_input(pixels))[FEATURES]})
+    return _logits(MODELS[Profile.THOROUGH], clip.seen(clip_input(pixels), FEATURES))
 
 
 def _logits(model_id: str, feeds: dict[str, npt.NDArray[np.float32]]) -> Floats:

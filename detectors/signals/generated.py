@@ -121,7 +121,7 @@ def _logits(model: ModelEntry, views: Pixels) -> list[float]:
     """
     pixels = PREPROCESS[model.preprocess](views)
     if model.id == MODELS[Profile.THOROUGH]:
-        return [float(sessions.run(model.id, clip.seen(pixels))[0][0, 0])]
+        return [float(sessions.run(model.id, clip.seen(pixels, clip.FEATURES, clip.TOKENS))[0][0, 0])]
     (name,) = model.inputs
     return [float(sessions.run(model.id, {name: v[np.newaxis]})[0][0, k]) for k, v in enumerate(pixels)]
 

@@ -1,30 +1,32 @@
 """Was a part of the picture changed? A map of regions whose origin disagrees with the rest.
 
-A small convolutional network sees every pixel of the picture at up to 768 px and gives one value for each 8 px cell;
-the highest cells make the picture's score, a calibrated probability. What it was trained on, how often it is wrong and
-which pictures it cannot judge is in models/cards/local_edit.md. Only the thorough profile runs it, and only when the
-model is in the manifest: the recipe does not put it there before it passes its test.
+The picture at up to 512 px is seen in tiles by CLIP's middle blocks; a small head reads how each 16 px cell differs
+from the picture's mean and gives one value for it. The highest cells make the picture's score, a calibrated
+probability. What it was trained on, how often it is wrong and which pictures it cannot judge is in
+models/cards/local_edit.md. Only the thorough profile runs it, and only when the model is in the manifest: the recipe
+does not put it there before it passes its test.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from detectors.errors import SetupError
 from detectors.finding import Finding, Profile, Region, Role, State
-from detectors.inference import sessions
+from detectors.inference import clip, sessions
 from detectors.inference.guard import not_a_photograph
 from detectors.inference.manifest import REMEDY, ModelEntry, bands, entry, manifest
-from detectors.inference.preprocess import canonical
+from detectors.inference.preprocess import CLIP_MEAN, CLIP_STD, LONG_SIDE, VIEW, canonical, normalise
 from detectors.quality import SHRUNK, jpeg_quality, sharpness
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from detectors.intake.picture import Picture
 
 Pixels = npt.NDArray[np.uint8]
@@ -32,15 +34,13 @@ Floats = npt.NDArray[np.float32]
 Cells = npt.NDArray[np.bool_]
 
 MODEL = "local-edit"
-LONG_SIDE = 768
-CELL = 8  # px of the sheet that one cell of the map covers
-MULTIPLE = 32  # the network halves its input five times
-TOP = 0.02  # share of the map's cells whose mean is the picture's raw score
+CELL = clip.PATCH  # px of the canonical picture that one cell of the map covers
+TOP = 0.08  # share of the map's cells whose mean is the picture's raw score
 SMALLEST = 192  # px, short side: below this nothing was measured
 # Where the grid in models/cards/local_edit.md shows that little is found
 LOWEST_JPEG = 50
 LOWEST_SHARPNESS = 15.0  # as of detectors/quality.py; photographs blurred by 1.5 px lie about here
-FEWEST = 6  # cells that a region needs
+FEWEST = 2  # cells that a region needs
 MOST = 5  # regions that are listed, largest first
 
 QUICK = "Edited areas are looked for in the thorough check only."
@@ -53,29 +53,45 @@ UNSURE = "A part of the picture may not match the rest, but the traces are too w
 CLEAR = "No part of the picture stands out from the rest."
 
 
-def sheet(rgb: Pixels) -> Pixels:
-    """The picture with its long side at most 768 px, (h, w, 3) uint8. Never enlarged: traces live in single pixels."""
-    image = Image.fromarray(rgb)
-    scale = LONG_SIDE / max(image.size)
-    if scale >= 1:
-        return rgb
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
+def tiles(height: int, width: int) -> list[tuple[int, int]]:
+    """Top and left of each tile of 224 px, on the 16 px grid: the corners, and the middle where corners leave gaps.
+    Sides are multiples of 16, at least 224 and at most 512."""
+    rows, columns = (sorted({0, side - VIEW}) for side in (height, width))
+    found = [(y, x) for y in rows for x in columns]
+    if max(height, width) > 2 * VIEW:
+        found.append(((height - VIEW) // 2 // CELL * CELL, (width - VIEW) // 2 // CELL * CELL))
+    return found
 
 
-def network_input(pixels: Pixels) -> Floats:
-    """`edit-sheet/1`: (h, w, 3) uint8 -> (1, 3, h', w') float32 in about -1..1, mirrored right and below up to sides
-    that are multiples of 32; h and w at least 32."""
-    h, w = pixels.shape[:2]
-    padded = np.pad(pixels, ((0, -h % MULTIPLE), (0, -w % MULTIPLE), (0, 0)), "reflect")
-    scaled = (padded.astype(np.float32) - np.float32(127)) / np.float32(128)
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[np.newaxis])
+def padded(pixels: Pixels) -> Pixels:
+    """Mirrored right and below up to multiples of 16, at least 224."""
+    h, w = (max(VIEW, -(-side // CELL) * CELL) - side for side in pixels.shape[:2])
+    return np.pad(pixels, ((0, h), (0, w), (0, 0)), "symmetric")
 
 
-def cells_of(logits: Floats, pixels: Pixels) -> Floats:
-    """The network's map (1, 1, h' / 8, w' / 8) without what was added: (rows, columns), a cell for each 8 px begun."""
-    rows, columns = (-(-side // CELL) for side in pixels.shape[:2])
-    return logits[0, 0, :rows, :columns]
+def patches(pixels: Pixels, see: Callable[[Floats], Floats]) -> Floats:
+    """`edit-tiles/1`: what CLIP makes of a picture's cells, (rows, columns, d) float32, a cell for each 16 px begun.
+
+    `pixels` (h, w, 3) uint8 with a long side of at most 512 px; `see` gives the patches (1, 196, d) of one normalised
+    tile (1, 3, 224, 224). Where tiles overlap it is their mean, where none lies the nearest cell's.
+    """
+    whole, side = padded(pixels), VIEW // CELL
+    rows, columns = (s // CELL for s in whole.shape[:2])
+    total, count = np.zeros((rows, columns, 0), np.float32), np.zeros((rows, columns), np.float32)
+    for y, x in tiles(whole.shape[0], whole.shape[1]):
+        cut = normalise(whole[np.newaxis, y : y + VIEW, x : x + VIEW], CLIP_MEAN * 255, CLIP_STD * 255)
+        seen = see(cut).reshape(side, side, -1)
+        if not total.shape[2]:
+            total = np.zeros((rows, columns, seen.shape[2]), np.float32)
+        r, c = y // CELL, x // CELL
+        total[r : r + side, c : c + side] += seen
+        count[r : r + side, c : c + side] += 1
+    total /= np.maximum(count, 1)[..., np.newaxis]
+    covered = np.argwhere(count)
+    for r, c in np.argwhere(count == 0):
+        total[r, c] = total[tuple(covered[np.argmin(((covered - (r, c)) ** 2).sum(1))])]
+    h, w = (-(-s // CELL) for s in pixels.shape[:2])
+    return total[:h, :w]
 
 
 def raw_score(cells: Floats) -> float:
@@ -121,7 +137,7 @@ class LocalEdit:
         model, limits = entry(MODEL), bands(profile, self.name)
         if model.calibration is None:
             raise SetupError("model_uncalibrated", f"The model {model.id} has no calibration.", REMEDY)
-        cells, scale = look(picture.rgb)
+        cells, scale = look(picture)
         score = model.calibration(raw_score(cells))
         details: dict[str, Any] = {"thresholds": {"likely": limits.likely, "clear": limits.clear}}
         if score < limits.clear:
@@ -151,17 +167,24 @@ def unfit(picture: Picture) -> str | None:
     quality = jpeg_quality(picture.quantisation)
     if quality is not None and quality < LOWEST_JPEG and max(full) <= SHRUNK * LONG_SIDE:
         return TOO_COMPRESSED
-    if sharpness(picture.once("canonical", lambda: canonical(picture.image))) < LOWEST_SHARPNESS:
+    if sharpness(canonical_of(picture)) < LOWEST_SHARPNESS:
         return TOO_BLURRED
     graphic = not_a_photograph(picture)
     return None if graphic is None else graphic.says
 
 
-def look(rgb: Pixels) -> tuple[Floats, float]:
-    """The map of a picture, (rows, columns) of logits with 0 as the border of `edited`, and sheet pixels per pixel."""
-    pixels = sheet(rgb)
-    (logits,) = sessions.run(MODEL, {"pixels": network_input(pixels)})
-    return cells_of(logits, pixels), pixels.shape[1] / rgb.shape[1]
+def look(picture: Picture) -> tuple[Floats, float]:
+    """The map of a picture, (rows, columns) of logits with 0 as the border of `edited`, and canonical pixels per pixel
+    of `picture.rgb`."""
+    pixels = np.asarray(canonical_of(picture))
+    seen = patches(pixels, lambda tile: clip.seen(tile, clip.PATCHES)[clip.PATCHES])
+    (logits,) = sessions.run(MODEL, {"patches": seen[np.newaxis]})
+    return logits[0, 0], pixels.shape[1] / picture.rgb.shape[1]
+
+
+def canonical_of(picture: Picture) -> Image.Image:
+    """The canonical picture, made once for all checks."""
+    return picture.once("canonical", lambda: canonical(picture.image))
 
 
 def regions(cells: Floats, picture: Picture, scale: float) -> tuple[Region, ...]:
@@ -181,9 +204,10 @@ def overlay(cells: Floats, picture: Picture, scale: float) -> dict[str, Any]:
     """The map for window and page: one byte a cell, 0..255 for 0..1; 128 is the border of `edited`."""
     rows, columns = cells.shape
     values = (255 / (1 + np.exp(-cells.astype(np.float64)))).round().astype(np.uint8)
-    box = picture.box_at_full_size(0, 0, CELL * columns / scale, CELL * rows / scale)
+    # Not clipped: the last cells may reach beyond the picture, and a map that was pressed into it would lie askew.
+    width, height = (round(CELL * count / scale / picture.scale) for count in (columns, rows))
     text = base64.b64encode(values.tobytes()).decode("ascii")
-    return {"rows": rows, "columns": columns, "values": text, "box": list(box)}
+    return {"rows": rows, "columns": columns, "values": text, "box": [0, 0, width, height]}
 
 
 detector = LocalEdit()

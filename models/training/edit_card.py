@@ -38,9 +38,10 @@ def render(figures: dict[str, Any]) -> str:
         return lines
 
     lines = [
-        f"Seed {figures['seed']}, {figures['steps']} steps. Photographs: {n['teach']} teach, {n['validation']} set the "
-        f"border of the map, the calibration and the thresholds, {n['test']} are for the test; no source is in two of "
-        "these. Intervals: 95 %, resampling pictures. F1 is the mean over edited pictures.",
+        f"Seed {figures['seed']}, {figures['taught']} samples taught, {figures['heads']} heads. Photographs: "
+        f"{n['teach']} teach, {n['validation']} set the border of the map, the calibration and the thresholds, "
+        f"{n['test']} are for the test; no source is in two of these. Intervals: 95 %, resampling pictures. F1 is the "
+        "mean over edited pictures.",
         "",
         "Methods and sources held out (test folds):",
         "",
@@ -78,10 +79,12 @@ def render(figures: dict[str, Any]) -> str:
     lines += [
         "",
         f"Does the map show what the score rests on? With shuffled weights the map's rank correlation with the real "
-        f"one is {check['rank_correlation_shuffled']:.2f}. Blurring the tenth of the picture that the map shows most "
-        f"moves the raw score down by {check['score_drop_shown']:.2f}, blurring as much elsewhere by "
-        f"{check['score_drop_elsewhere']:.2f}; the first moves it further in {percent(check['shown_drops_more'])} of "
-        f"{check['n']} pictures.",
+        f"one is {check['rank_correlation_shuffled']:.2f}. The photograph's own pixels put back in the tenth of the "
+        f"picture that the map shows most move the raw score down by {check['drop_undone']:.2f}, in as much elsewhere "
+        f"by {check['drop_undone_elsewhere']:.2f}; the first moves it further in "
+        f"{percent(check['undone_drops_more'])} of {check['n']} pictures. Blurring, which is itself a trace, moves it "
+        f"by {check['drop_blurred']:.2f} and "
+        f"{check['drop_blurred_elsewhere']:.2f}.",
         "",
         f"`compression`, on {hint['n']} photographs of the test folds: an earlier, stronger save is claimed for "
         f"{percent(hint['again_false'])} of those saved once, and found in {percent(hint['again_found'])} of those "

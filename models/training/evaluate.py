@@ -289,13 +289,15 @@ class Scores:
     """All that the figures are made from, each picture's by probes that saw neither its group nor its site.
 
     `quick` and `deep` (n, 3): raw scores of degraded copies in both profiles, with the stability check's copies; `clip`
-    (n,): CLIP's share of `deep`; `plain` (kept,): the fast profile's on the untouched copies of the pictures `kept`;
+    (n,): CLIP's share of `deep`; `framed` (n,): the thorough profile's on copies that were not saved again; `plain`
+    (kept,): the fast profile's on the untouched copies of the pictures `kept`;
     `quality` and `grey` (n,): the product's class of the degraded copies, and whether they have no colour.
     """
 
     quick: Floats
     clip: Floats
     deep: Floats
+    framed: Floats
     kept: Labels
     plain: Floats
     quality: npt.NDArray[np.str_]
@@ -329,6 +331,8 @@ def scores(all_items: list[data.Item]) -> Scores:
     fold = np.array([i.fold for i in all_items])
     clip = probes.by_kernel(probes.clip_features("messenger"), thorough.kernels, fold)
     deep = clip + thorough.weight * quick
+    framed = probes.by_kernel(probes.clip_features(teacher.FRAMED), thorough.kernels, fold)
+    framed += thorough.weight * probes.out_of_fold(network.of_copies(teacher.FRAMED), fast.betas, all_items)
     kept = data.size_matched(data.size_bins(data.short_sides(all_items)), y)
     plain = probes.out_of_fold(network.of_copies("untouched"), fast.betas, all_items)[kept]
     quality, grey = copy_traits(all_items)
@@ -337,7 +341,8 @@ def scores(all_items: list[data.Item]) -> Scores:
         calibration = table(raw, y)
         enough = raw_at(calibration, thresholds(apply(calibration, raw), y, group, grey).likely)
         with_copies.append(stability_scores(raw, enough, score, all_items))
-    found = Scores(with_copies[0], clip, with_copies[1], kept, plain, quality, grey, np.array(thorough.weight))
+    weight = np.array(thorough.weight)
+    found = Scores(with_copies[0], clip, with_copies[1], framed, kept, plain, quality, grey, weight)
     np.savez(path, **{name: getattr(found, name) for name in Scores.__dataclass_fields__})
     return found
 
@@ -346,7 +351,7 @@ def scores_file(all_items: list[data.Item]) -> Path:
     """Where the scores lie, by what they depend on."""
     told = [(i.path.name, i.label, i.group, i.repo, i.fold) for i in all_items]
     recipe = (told, teacher.SEED, teacher.COPIES, class_tokens.BLOCKS, probes.CLIP_RIDGE, newer.SHARE, newer.listed())
-    recipe = (*recipe, probes.KERNEL_RIDGE, probes.KERNEL_AXES)
+    recipe = (*recipe, probes.KERNEL_RIDGE, probes.KERNEL_AXES, probes.KERNEL_KINDS)
     digest = hashlib.sha256(repr((*recipe, probes.NETWORK_RIDGE, probes.AXES)).encode())
     digest.update(probes.Network().graph.read_bytes())
     return data.cache_dir() / f"scores-{digest.hexdigest()[:12]}.npz"
@@ -365,22 +370,24 @@ def evaluate() -> dict[str, Any]:
     quick, deep, plain, kept, grey = found.quick[:, 0], found.deep[:, 0], found.plain, found.kept, found.grey
     tables = {
         export.FAST: table(np.concatenate([quick, plain]), np.concatenate([y, y[kept]])),
-        export.THOROUGH: table(deep, y),
+        export.THOROUGH: table(np.concatenate([deep, found.framed]), np.concatenate([y, y])),
     }
     p = {
         "messenger": apply(tables[export.FAST], found.quick),
         "untouched": apply(tables[export.FAST], plain)[:, np.newaxis],
         "thorough": apply(tables[export.THOROUGH], found.deep),
+        "framed": apply(tables[export.THOROUGH], found.framed)[:, np.newaxis],
     }
-    kinds = {k: Judged(p[k], y, fold, group, grey) for k in ("messenger", "thorough")}
+    kinds = {k: Judged(p[k], y, fold, group, grey) for k in ("messenger", "thorough", "framed")}
     kinds["untouched"] = Judged(p["untouched"], y[kept], fold[kept], group[kept], grey[kept])
-    fast_kinds, deep_kinds = [kinds["messenger"], kinds["untouched"]], [kinds["thorough"]]
+    fast_kinds, deep_kinds = ([kinds[k] for k in pair] for pair in (("messenger", "untouched"), ("thorough", "framed")))
     fast_bands = operating_point(fast_kinds, found.quality)
     deep_bands = operating_point(deep_kinds, found.quality)
     hits = {
         "messenger": shipped(p["messenger"], fast_bands, grey),
         "untouched": shipped(p["untouched"], fast_bands, grey[kept]),
         "thorough": shipped(p["thorough"], deep_bands, grey),
+        "framed": shipped(p["framed"], deep_bands, grey),
     }
     cleared = hits["messenger"] == 0
     hits["cascade"] = np.where(cleared, 0, hits["thorough"])
@@ -402,7 +409,7 @@ def evaluate() -> dict[str, Any]:
         "steps": {
             "small network (fast profile)": brief(quick, y),
             **probe_steps(all_items),
-            "the same, with a Gaussian kernel": brief(found.clip, y),
+            "a Gaussian kernel in its place, copies that were not saved again learnt from too": brief(found.clip, y),
             "and the small network (thorough profile)": brief(deep, y),
         },
         "newer": newer_figures(all_items, deep, float(found.weight)),
@@ -410,10 +417,16 @@ def evaluate() -> dict[str, Any]:
     honest = {
         "messenger": without_own_fold([quick], y, fold)[0],
         "untouched": without_own_fold([plain], y[kept], fold[kept])[0],
-        "thorough": without_own_fold([deep], y, fold)[0],
+        **dict(zip(("thorough", "framed"), without_own_fold([deep, found.framed], y, fold), strict=True)),
     }
     honest["cascade"] = np.where(cleared, honest["messenger"], honest["thorough"])
-    raws = {"messenger": quick, "untouched": plain, "thorough": deep, "cascade": p["cascade"][:, 0]}
+    raws = {
+        "messenger": quick,
+        "untouched": plain,
+        "thorough": deep,
+        "framed": found.framed,
+        "cascade": p["cascade"][:, 0],
+    }
     for kind, raw in raws.items():
         chosen = [all_items[k] for k in kept] if kind == "untouched" else all_items
         figures[kind] = copy_figures(raw, hits[kind], chosen, honest[kind])

@@ -24,7 +24,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from detectors.finding import Profile
-from detectors.inference.clip import FEATURES, TOKENS, TRUNK
+from detectors.inference.clip import FEATURES, PATCHES, TOKENS, TRUNK
 from detectors.inference.preprocess import PREPROCESS, VIEW, canonical, two_views
 from detectors.signals.generated import MODELS
 from models.training import data, entries
@@ -41,7 +41,7 @@ DERIVED_FROM = {
 TOLERANCE = 0.2  # logits of the thorough model against PyTorch; CLIP's weights are int8 here
 GOLDEN = "tests/golden/generated.json"
 FACES_GOLDEN = "tests/golden/face_swap_clip.json"  # holds the trunk to its values, with the probe on faces
-WIDTH, PATCHES = 768, 196
+WIDTH, COUNT = 768, 196  # of tokens; of patches
 
 
 def golden_pictures() -> list[npt.NDArray[np.uint8]]:
@@ -133,8 +133,8 @@ def write_clip(trunk: Trunk, rest: Rest) -> dict[str, Path]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for net, given, names, file in (
-            (trunk, (torch.zeros(2, 3, VIEW, VIEW),), (["pixels"], [FEATURES, TOKENS]), files[TRUNK]),
-            (rest, (features, torch.zeros(2, PATCHES + 1, WIDTH)), ([FEATURES, TOKENS], ["logits"]), files[THOROUGH]),
+            (trunk, (torch.zeros(2, 3, VIEW, VIEW),), (["pixels"], [FEATURES, TOKENS, PATCHES]), files[TRUNK]),
+            (rest, (features, torch.zeros(2, COUNT + 1, WIDTH)), ([FEATURES, TOKENS], ["logits"]), files[THOROUGH]),
         ):
             torch.onnx.export(
                 net, given, str(file), input_names=names[0], output_names=names[1],
@@ -143,7 +143,7 @@ def write_clip(trunk: Trunk, rest: Rest) -> dict[str, Path]:
             quantise(file)
     views = np.concatenate([PREPROCESS[PREPROCESS_IDS[THOROUGH]](two_views(canonical(p))) for p in golden_pictures()])
     with torch.inference_mode():
-        expected = rest(*trunk(torch.from_numpy(views))).numpy()
+        expected = rest(*trunk(torch.from_numpy(views))[:2]).numpy()
     found = float(np.abs(clip_logits(files, views) - expected).max())
     print(f"{THOROUGH}: at most {found:.5f} from PyTorch")
     if not found < TOLERANCE:
@@ -248,8 +248,7 @@ def main() -> None:
     with_probe(network.graph, probes.fit(copies, all_items, probes.NETWORK_RIDGE, None, more), small)
     halve(small)
     session = onnxruntime.InferenceSession(str(small), providers=["CPUExecutionProvider"])
-    seen, more = probes.clip_features(teacher.COPIES[0]), probes.newer_for_thorough(all_items)
-    kernel = probes.fit_kernel(seen, all_items, None, more)
+    kernel = probes.fit_kernel(all_items, None, probes.newer_for_thorough(all_items))
     parts = [torch.from_numpy(v.astype(np.float32)) for v in (kernel.shift, kernel.turn, kernel.points, kernel.weight)]
     tower = clip.tower(Path(os.environ["COUNTERPROOF_CLIP"]), class_tokens.DEPTH)
     files = write_clip(Trunk(tower).eval(), Rest(tower, class_tokens.BLOCKS, Gaussian(*parts, kernel.bias)).eval())
@@ -261,11 +260,11 @@ def main() -> None:
     ).write()  # fmt: skip
     entries.Entry(
         files[TRUNK], "export.py", DERIVED_FROM[TRUNK], PREPROCESS_IDS[THOROUGH], FACES_GOLDEN, pixels,
-        outputs=(FEATURES, TOKENS),
+        outputs=(FEATURES, TOKENS, PATCHES),
     ).write()  # fmt: skip
     entries.Entry(
         files[THOROUGH], "export.py", DERIVED_FROM[THOROUGH], PREPROCESS_IDS[THOROUGH], GOLDEN,
-        ("n", len(Trunk.BLOCKS) * 3 * WIDTH), source=FEATURES, beside={TOKENS: ("n", PATCHES + 1, WIDTH)},
+        ("n", len(Trunk.BLOCKS) * 3 * WIDTH), source=FEATURES, beside={TOKENS: ("n", COUNT + 1, WIDTH)},
         profile=PROFILES[THOROUGH], figures=figures[THOROUGH], companion=(FAST, figures["network_weight"]), **made,
     ).write()  # fmt: skip
     goldens = [

@@ -42,7 +42,7 @@ DERIVED_FROM = (
     "EfficientNet-Lite0 ImageNet weights (Google, Apache-2.0), distilled from CLIP, probed on faces by models/training"
 )
 GOLDEN = "tests/golden/face_swap.json"
-TOLERANCE = 1e-3
+TOLERANCE = 1e-2  # weights are stored as float16
 
 
 def golden_squares() -> Pixels:
@@ -62,6 +62,7 @@ def write_model(net: FaceNetwork, target: Path) -> npt.NDArray[np.float32]:
             dynamic_axes={"pixels": {0: "n"}, "logits": {0: "n"}}, dynamo=False, opset_version=17,
         )  # fmt: skip
     export.join_padding(target)
+    export.halve(target)
     pixels = network_input(golden_squares())
     session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
     found: npt.NDArray[np.float32] = session.run(None, {"pixels": pixels})[0]

@@ -11,8 +11,10 @@ COPIES = {
     "messenger": "fast, degraded",
     "untouched": "fast, untouched",
     "thorough": "thorough, degraded",
+    "framed": "thorough, not saved again",
     "cascade": "cascade, degraded",
 }
+DEGRADED = {kind: name for kind, name in COPIES.items() if kind not in ("untouched", "framed")}
 BLOCKS = {  # figures that commands of their own measure, after `evaluate`
     "grid": ("Degraded in fourteen ways", grid.render),
     "groups": ("Who is in the photographs", groups.render),

@@ -263,7 +263,7 @@ def main() -> None:
     """The figures into the card."""
     from models.training import generated_card, grid
 
-    grid.put("groups", figures({k: name for k, name in generated_card.COPIES.items() if k != "untouched"}))
+    grid.put("groups", figures(generated_card.DEGRADED))
 
 
 if __name__ == "__main__":

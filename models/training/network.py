@@ -175,23 +175,26 @@ class Trunk(nn.Module):
     """The first eight blocks, for every check that reads them: (n, 3, 224, 224) normalised pixels ->
 
     - (n, 6912) float32: class token, mean and deviation over patch tokens of blocks 5, 6 and 7, block by block;
-    - (n, 197, 768) float32: what block 7 hands on.
+    - (n, 197, 768) float32: what block 7 hands on;
+    - (n, 196, 4608) float32: what blocks 2 to 7 hand on of each patch, block by block.
     """
 
-    BLOCKS, DEPTH = (5, 6, 7), 8
+    BLOCKS, PATCH_BLOCKS, DEPTH = (5, 6, 7), (2, 3, 4, 5, 6, 7), 8
 
     def __init__(self, tower: ClipTower) -> None:
         super().__init__()
         self.tower = tower
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        h, seen = self.tower.embedded(x), []
+        h, seen, patches = self.tower.embedded(x), [], []
         for k, layer in enumerate(self.tower.layers[: self.DEPTH]):
             h = layer(h)
             if k in self.BLOCKS:
                 seen += [h[:, 0], h[:, 1:].mean(1), h[:, 1:].std(1)]
-        return torch.cat(seen, 1), h
+            if k in self.PATCH_BLOCKS:
+                patches.append(h[:, 1:])
+        return torch.cat(seen, 1), h, torch.cat(patches, 2)
 
 
 class Gaussian(nn.Module):

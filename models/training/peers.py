@@ -137,7 +137,7 @@ def main() -> None:
 
     all_items = data.items()
     run(make_files(all_items, grid.order(all_items, PER_CLASS)))
-    grid.put("peer", figures({k: v for k, v in generated_card.COPIES.items() if k != "untouched"}))
+    grid.put("peer", figures(generated_card.DEGRADED))
 
 
 if __name__ == "__main__":

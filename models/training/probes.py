@@ -19,6 +19,7 @@ from models.training.network import ClipTower, Lite0
 
 CLIP_RIDGE, NETWORK_RIDGE = 0.1, 0.3  # of linear probes
 KERNEL_RIDGE, KERNEL_AXES = 3e-5, 700
+KERNEL_KINDS = (*teacher.COPIES, teacher.FRAMED)  # copies of each picture that the kernel classifier learns from
 AXES = 700  # of wide features
 
 Floats = npt.NDArray[np.float64]
@@ -162,9 +163,9 @@ def kernel(x: Floats, y: npt.NDArray[np.int64], sample_weight: Floats) -> Kernel
     return Kernel(shift, turn, points, weight, float(w @ label - average @ a + (w @ average) * a.sum()))
 
 
-def fit_kernel(x: Floats, all_items: list[data.Item], held_out: int | None, more: Newer | None) -> Kernel:
-    """As `fit`, from one kind of copy."""
-    return kernel(*learnt([x], all_items, held_out, more))
+def fit_kernel(all_items: list[data.Item], held_out: int | None, more: Newer | None) -> Kernel:
+    """As `fit`, from CLIP's features of KERNEL_KINDS."""
+    return kernel(*learnt([clip_features(kind) for kind in KERNEL_KINDS], all_items, held_out, more))
 
 
 def folds(copies: list[Floats], all_items: list[data.Item], ridge: float, more: Newer | None = None) -> list[Floats]:
@@ -216,14 +217,15 @@ def newer_for_thorough(all_items: list[data.Item]) -> Newer:
 
 
 def kernel_folds(all_items: list[data.Item], more: Newer | None) -> list[Kernel]:
-    """One kernel classifier per fold, on CLIP's features of degraded copies; kept in the cache."""
-    x, found = clip_features(teacher.COPIES[0]), []
+    """One kernel classifier per fold; kept in the cache."""
+    found = []
     for f in range(data.FOLDS):
-        recipe = (f, KERNEL_RIDGE, KERNEL_AXES, newer.SHARE, class_tokens.BLOCKS, [i.path.name for i in all_items])
-        told = hashlib.sha256(repr((recipe, None if more is None else newer.listed())).encode()).hexdigest()
+        recipe = (f, KERNEL_RIDGE, KERNEL_AXES, KERNEL_KINDS, newer.SHARE, class_tokens.BLOCKS)
+        seen = [i.path.name for i in all_items], None if more is None else newer.listed()
+        told = hashlib.sha256(repr((recipe, seen)).encode()).hexdigest()
         path = data.cache_dir() / f"kernel-{told[:12]}.npz"
         if not path.exists():
-            fitted = fit_kernel(x, all_items, f, more)
+            fitted = fit_kernel(all_items, f, more)
             np.savez(path, **{name: getattr(fitted, name) for name in Kernel.__dataclass_fields__})
         with np.load(path) as kept:
             found.append(Kernel(**{name: kept[name] for name in Kernel.__dataclass_fields__}))
@@ -251,9 +253,8 @@ def thorough(all_items: list[data.Item], fast_one: Fast) -> Thorough:
     That share comes from a logistic model of the two scores out of fold, both classes counting the same; it is never
     negative.
     """
-    copies = [clip_features(kind) for kind in teacher.COPIES]
     kernels = kernel_folds(all_items, newer_for_thorough(all_items))
-    own = by_kernel(copies[0], kernels, np.array([i.fold for i in all_items]))
+    own = by_kernel(clip_features(teacher.COPIES[0]), kernels, np.array([i.fold for i in all_items]))
     other = out_of_fold(fast_one.network.of_copies(teacher.COPIES[0]), fast_one.betas, all_items)
     y = np.array([i.label for i in all_items])
     first, second, _ = metrics.logistic(np.stack([own, other], 1), y, metrics.balanced(y), 1e-4)

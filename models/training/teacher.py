@@ -26,6 +26,7 @@ DEPTH = 8
 PARTS = 3  # class token, mean over tokens, deviation over tokens
 SEED = 20260101
 COPIES = ("messenger",)  # degraded copies of each picture; figures are given for the first
+FRAMED = "framed"  # cut and shrunk as those are, but not saved again
 
 
 def photo_sizes(all_items: list[data.Item]) -> list[tuple[int, int]]:
@@ -35,16 +36,25 @@ def photo_sizes(all_items: list[data.Item]) -> list[tuple[int, int]]:
 
 def messenger_file(all_items: list[data.Item], index: int, kind: str, sizes: list[tuple[int, int]]) -> bytes:
     """A degraded copy of picture `index`, one of COPIES; the same bytes in every run."""
-    rng = np.random.default_rng((SEED, index, COPIES.index(kind)))
-    item = all_items[index]
-    photo = sizes[int(rng.integers(len(sizes)))] if item.label == 1 else None
-    return degrade.messenger(Image.fromarray(data.pixels(item.path)), photo, rng)
+    rng, photo = drawn(all_items[index], index, COPIES.index(kind), sizes)
+    return degrade.messenger(Image.fromarray(data.pixels(all_items[index].path)), photo, rng)
+
+
+def drawn(
+    item: data.Item, index: int, copy_number: int, sizes: list[tuple[int, int]]
+) -> tuple[np.random.Generator, tuple[int, int] | None]:
+    """The copy's random numbers, and the photograph whose shape a synthetic picture is brought to."""
+    rng = np.random.default_rng((SEED, index, copy_number))
+    return rng, sizes[int(rng.integers(len(sizes)))] if item.label == 1 else None
 
 
 def copy(all_items: list[data.Item], index: int, kind: str, sizes: list[tuple[int, int]]) -> npt.NDArray[np.uint8]:
-    """One picture, (h, w, 3) uint8: `untouched`, or one of its degraded COPIES."""
+    """One picture, (h, w, 3) uint8: `untouched`, FRAMED, or one of its degraded COPIES."""
     if kind == "untouched":
         return data.pixels(all_items[index].path)
+    if kind == FRAMED:
+        rng, photo = drawn(all_items[index], index, len(COPIES), sizes)
+        return np.asarray(degrade.framed(Image.fromarray(data.pixels(all_items[index].path)), photo, rng))
     with Image.open(io.BytesIO(messenger_file(all_items, index, kind, sizes))) as image:
         return np.asarray(image.convert("RGB"))
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QRect, Qt
-from PySide6.QtGui import QFocusEvent, QHideEvent, QImage
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QFocusEvent, QHideEvent, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.window.main_window import MainWindow
-from desktop.window.picture_view import SMALL, ClearSheet, PictureView
+from desktop.window.picture_view import SMALL, ClearSheet, PictureView, draw_overlay
 from desktop.window.reveal import Stage
 from detectors.errors import FileUnreadable
+from detectors.finding import Overlay
 from tests.gui.access import colours
 from tests.gui.conftest import MakeWindow
 from tests.gui.fakes import FakeEngine
@@ -280,6 +281,22 @@ def test_the_switch_works_by_keyboard_and_holds_for_the_next_look(mapped: Pictur
     hold(mapped, qtbot)
     assert left_and_right(mapped) == (CLEAR, CLEAR)
     release_key(mapped)
+
+
+def test_a_map_that_reaches_beyond_the_picture_covers_nothing_beside_it(qapp: QApplication) -> None:
+    canvas = QImage(60, 40, QImage.Format.Format_RGB32)
+    canvas.fill(Qt.GlobalColor.white)
+    painter = QPainter(canvas)
+    try:
+        draw_overlay(
+            painter, QRectF(10, 10, 40, 20), QSize(400, 200), Overlay(2, 3, bytes([255] * 6), (0, 0, 480, 320))
+        )
+    finally:
+        painter.end()
+    white = canvas.pixelColor(0, 0)
+    assert canvas.pixelColor(49, 29) != white
+    outside = [canvas.pixelColor(x, y) for x in range(60) for y in range(40) if not (10 <= x < 50 and 10 <= y < 30)]
+    assert all(c == white for c in outside)
 
 
 def test_without_a_map_there_is_no_switch(picture: PictureView) -> None:

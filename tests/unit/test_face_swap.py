@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,13 +77,16 @@ def find(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finding]:
         closely = face_swap.CLOSELY if profile is Profile.THOROUGH else 0
         first, rest = scores[:closely], scores[closely:]
 
-        def run(model_id: str, feeds: dict[str, npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+        def run(
+            model_id: str, feeds: dict[str, npt.NDArray[np.float32]], names: Sequence[str] | None = None
+        ) -> list[npt.NDArray[np.float32]]:
             if model_id == clip.TRUNK:
                 assert feeds["pixels"].shape == (len(first), 3, CLIP_SIDE, CLIP_SIDE)
-                return [np.full((len(first), d), v, np.float32) for d, v in ((WIDTH, 7.0), (197 * 768, 99.0))]
+                assert names == (clip.FEATURES,)
+                return [np.full((len(first), WIDTH), 7.0, np.float32)]
             if model_id == CLOSE_MODEL:
                 assert feeds["features"].shape == (len(first), WIDTH)
-                assert (feeds["features"] == 7.0).all()  # and not the trunk's other output
+                assert (feeds["features"] == 7.0).all()
                 return [np.array([[raw(s, CLOSE_MODEL)] for s in first], np.float32)]
             assert model_id == QUICK_MODEL
             assert feeds["pixels"].shape == (len(rest), 3, SIDE, SIDE)
@@ -200,7 +203,7 @@ def test_a_model_that_gives_no_numbers_is_an_error(
     find: Callable[..., Finding], monkeypatch: pytest.MonkeyPatch, profile: Profile
 ) -> None:
     find([LARGE], [LOW], profile)
-    monkeypatch.setattr(sessions, "run", lambda *_: [np.full((1, 1), np.nan, np.float32)] * 2)
+    monkeypatch.setattr(sessions, "run", lambda *_: [np.full((1, 1), np.nan, np.float32)])
     with pytest.raises(SetupError) as caught:
         face_swap.detector.find(picture(), profile)
     assert caught.value.code == "model_unusable"
@@ -233,7 +236,7 @@ def golden_square(seed: int, side: int = SIDE) -> npt.NDArray[np.uint8]:
 
 def close_logits(cuts: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """What the shipped files of the thorough profile say of squares (n, 224, 224, 3)."""
-    return sessions.run(CLOSE_MODEL, {clip.FEATURES: clip.seen(clip_input(cuts))[clip.FEATURES]})[0].ravel()
+    return sessions.run(CLOSE_MODEL, clip.seen(clip_input(cuts), clip.FEATURES))[0].ravel()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -283,5 +286,5 @@ def test_manifest_pins_the_models(profile: Profile, preprocess: str, most: int) 
 
 
 def test_the_thorough_probe_reads_what_the_trunk_gives() -> None:
-    assert manifest.entry(clip.TRUNK).outputs == (clip.FEATURES, clip.TOKENS)
+    assert manifest.entry(clip.TRUNK).outputs == (clip.FEATURES, clip.TOKENS, clip.PATCHES)
     assert manifest.entry(CLOSE_MODEL).inputs == {clip.FEATURES: (None, WIDTH)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -116,9 +117,12 @@ def test_a_companion_adds_its_weight_of_its_own_score(monkeypatch: pytest.Monkey
 def test_the_thorough_model_sees_the_whole_picture_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     views, fed = generated.two_views(generated.canonical(picture(300, 500).rgb)), []
 
-    def run(model_id: str, feeds: dict[str, npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+    def run(
+        model_id: str, feeds: dict[str, npt.NDArray[np.float32]], names: Sequence[str] | None = None
+    ) -> list[npt.NDArray[np.float32]]:
         fed.append((model_id, {name: given.shape for name, given in feeds.items()}))
-        return [np.full((1, 6912), 1.0), np.full((1, 197, 768), 2.0)] if model_id == clip.TRUNK else [np.array([[3.0]])]
+        shapes = {clip.FEATURES: (1, 6912), clip.TOKENS: (1, 197, 768)}
+        return [np.zeros(shapes[n], np.float32) for n in names] if names else [np.array([[3.0]], np.float32)]
 
     monkeypatch.setattr(sessions, "run", run)
     assert generated._logits(manifest.entry(generated.MODELS[Profile.THOROUGH]), views) == [3.0]

@@ -44,7 +44,7 @@ def test_golden(golden: dict[str, Any], seed: int) -> None:
     assert views.mean(axis=(2, 3)).ravel() == pytest.approx(case["mean"], abs=1e-3)
     assert views.std(axis=(2, 3)).ravel() == pytest.approx(case["deviation"], abs=1e-3)
     assert views[:, :, 10::67, 20::61].ravel() == pytest.approx(case["samples"], abs=LEVEL)
-    feeds = clip.seen(views) if golden["model"] == "generated-clip" else {"pixels": views}
+    feeds = clip.seen(views, clip.FEATURES, clip.TOKENS) if golden["model"] == "generated-clip" else {"pixels": views}
     logits = sessions.run(golden["model"], feeds)[0]
     # ONNX Runtime joins the unpacking of CLIP's int8 weights with the products, and rounds in it as the processor does:
     # these values, those of another processor, and those without that step lie up to 0.06 apart.

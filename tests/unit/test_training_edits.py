@@ -117,28 +117,29 @@ def test_samples_survive_packing(tmp_path: Path) -> None:
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 pytest.importorskip("onnx", reason="training needs the extra `train`")
 
-from detectors.signals.local_edit import CELL  # noqa: E402
-from models.training import data, edit_clip, edit_figures, edit_network, edit_samples, local_edit  # noqa: E402
+from detectors.inference.preprocess import canonical  # noqa: E402
+from models.training import data, edit_figures, edit_network, edit_samples, export, local_edit  # noqa: E402
 
 
-def test_samples_and_batches_are_seeded() -> None:
-    pool = {}
-    for k in range(40):
-        rng = np.random.default_rng(k)
-        picture, region = scene(k), np.zeros((300, 400), bool)
-        if k % 2 == 0:
-            picture, region = edits.edited(picture, swap, rng)
-        pool[k] = edits.save(picture, region, "untouched" if k % 2 else "x", rng)
-    (a, ya), (b, yb), (c, _) = (edit_network.batch(pool, step) for step in (5, 5, 6))
-    side = edit_network.CROP // CELL
-    assert a.shape == (edit_network.BATCH, 3, edit_network.CROP, edit_network.CROP)
-    assert ya.shape == (edit_network.BATCH, 1, side, side)
-    assert torch.equal(a, b)
-    assert torch.equal(ya, yb)
-    assert not torch.equal(a, c)
-    edited = ya.amax((1, 2, 3)) > 0
-    assert edited[: edit_network.BATCH // 2].float().mean() > 0.8
-    assert not edited[edit_network.BATCH // 2 :].any()
+def sample(k: int) -> edits.Sample:
+    """Odd ones are untouched."""
+    rng = np.random.default_rng(k)
+    picture, region = scene(k), np.zeros((300, 400), bool)
+    if k % 2 == 0:
+        picture, region = edits.edited(picture, swap, rng)
+    return edits.save(picture, region, "untouched" if k % 2 else "x", rng)
+
+
+def test_strips_are_seeded_and_show_the_edit() -> None:
+    shares = []
+    for k in range(16):
+        (first, region), (again, _) = (edit_network.strip(sample(k), k) for _ in range(2))
+        assert np.array_equal(first, again)
+        assert first.shape[:2] == region.shape
+        assert max(region.shape) <= max(edit_network.STRIP)
+        shares.append(region.mean())
+    assert not any(shares[1::2])
+    assert np.mean([0.02 <= v <= 0.6 for v in shares[::2]]) > 0.8
 
 
 def test_half_of_the_samples_are_untouched_and_no_test_method_is_among_them() -> None:
@@ -156,22 +157,56 @@ def test_no_fold_has_two_uses() -> None:
     assert data.FOLD_OF["imd2020"] in test
 
 
-def test_the_map_fits_the_picture_and_its_onnx_form_gives_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Grain:
+    """Stands in for the trunk: tokens without meaning, the same for the same tile."""
+
+    def run(self, _names: list[str], feeds: dict[str, Any]) -> list[Any]:
+        rng = np.random.default_rng(int(np.abs(feeds["pixels"]).sum()))
+        return [rng.normal(0, 1, (1, 196, edit_network.BLOCKS * edit_network.WIDTH)).astype(np.float32)]
+
+
+@pytest.fixture
+def tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> edit_network.Tokens:
+    """Axes of nothing, kept in an empty folder."""
+    monkeypatch.setattr(edit_network, "folder", lambda: tmp_path)
+    axes = np.random.default_rng(3).normal(0, 0.03, (edit_network.BLOCKS, edit_network.WIDTH, edit_network.AXES))
+    np.save(tmp_path / "token-axes.npy", axes.astype(np.float32))
+    found = edit_network.Tokens()
+    found.session = Grain()  # type: ignore[assignment]
+    return found
+
+
+def test_tokens_are_kept_by_content(tokens: edit_network.Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = tokens(scene(1))
+    assert first.shape == (19, 25, edit_network.BLOCKS * edit_network.AXES)
+    monkeypatch.setattr(edit_network.Tokens, "of_cells", lambda *_: pytest.fail("it was looked at again"))
+    assert np.array_equal(tokens(scene(1)), first)
+    with pytest.raises(pytest.fail.Exception):
+        tokens(scene(2))
+
+
+def test_the_onnx_form_gives_the_same_map_and_the_check_can_fail(
+    tokens: edit_network.Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    net = edit_network.EditNet().eval()
-    assert net(torch.zeros(1, 3, 224, 320)).shape == (1, 1, 28, 40)
-    local_edit.to_onnx(net, 0.5, tmp_path / "local-edit.onnx")
+    heads = [edit_network.Head(edit_network.BLOCKS * edit_network.AXES).eval() for _ in range(2)]
+    target = tmp_path / "local-edit.onnx"
+    local_edit.to_onnx(heads, tokens, 0.5, target)
+    maps = edit_figures.runner(heads, tokens)
+    found = local_edit.golden(target, tokens)["cases"]
+    for case, picture in zip(found, export.golden_pictures(), strict=True):
+        shown = maps(np.asarray(canonical(picture)))
+        assert case["shape"][1:3] == list(shown.shape)
+        assert case["logits"] == pytest.approx((shown[::5, ::4] - 0.5).ravel().tolist(), abs=0.05)
     monkeypatch.setattr(local_edit, "TOLERANCE", -1.0)
     with pytest.raises(RuntimeError, match="differs"):
-        local_edit.to_onnx(net, 0.5, tmp_path / "local-edit.onnx")
+        local_edit.to_onnx(heads, tokens, 0.5, target)
 
 
 def test_f1_and_border_by_hand() -> None:
     mask = np.zeros((64, 64), bool)
     mask[:32] = True
-    cells = np.where(np.arange(8)[:, None] < 4, 2.0, -2.0).repeat(8, 1).astype(np.float32)
+    cells = np.where(np.arange(4)[:, None] < 2, 2.0, -2.0).repeat(4, 1).astype(np.float32)
     right = edit_figures.Seen(cells, mask, "x", "", 90)
     wrong = edit_figures.Seen(-cells, mask, "x", "", 90)
     assert edit_figures.f1(right, 0.0) == pytest.approx(1.0, abs=0.07)
@@ -186,89 +221,73 @@ def test_a_threshold_lets_through_what_it_promises() -> None:
     assert (raw > edit_figures.highest_allowed(raw, 0.04)).sum() >= 39
 
 
-def test_tiles_cover_what_they_can_and_lie_on_the_grid() -> None:
-    assert edit_clip.tiles(224, 224) == [(0, 0)]
-    for h, w in ((224, 448), (400, 304), (448, 448)):
-        seen = np.zeros((h, w), bool)
-        for y, x in edit_clip.tiles(h, w):
-            seen[y : y + 224, x : x + 224] = True
-        assert seen.all()
-    large = edit_clip.tiles(384, 512)
-    assert (len(large), large[-1]) == (5, (80, 144))
-    assert all(y % 16 == x % 16 == 0 for y, x in large)
-    assert edit_clip.padded(np.zeros((200, 301, 3), np.uint8)).shape == (224, 304, 3)
-
-
-class Coordinates:
-    """Stands in for the trunk: each token is its cell's mean colour, so the map must be the picture made small."""
-
-    def run(self, _names: None, feeds: dict[str, Any]) -> list[Any]:
-        x = feeds["pixels"]
-        means = x.reshape(1, 3, 14, 16, 14, 16).mean((3, 5)).reshape(1, 3, 196).transpose(0, 2, 1)
-        return [np.concatenate([np.full((1, 1, 3), 99.0, np.float32), means], 1)]
-
-
-def test_tokens_lie_where_the_picture_has_them() -> None:
-    ramp = np.add.outer(np.arange(300) // 3, np.arange(400) // 3)
-    pixels = np.repeat(ramp[..., None], 3, 2).astype(np.uint8)
-    found = edit_clip.tokens(Coordinates(), pixels)  # type: ignore[arg-type]
-    assert found.shape == (19, 25, 3)
-    assert (np.diff(found[:18, :, 0], axis=0) > 0).all()
-    assert (np.diff(found[:, :, 0], axis=1) > 0).all()
-
-
 def test_a_cell_at_the_border_counts_only_what_is_there() -> None:
     region = np.zeros((40, 40), bool)
     region[32:, 32:] = True
-    found = edit_clip.cells(region)
+    found = edit_network.cells(region)
     assert found.shape == (3, 3)
     assert found[2, 2] == 1
     assert found.sum() == 1
 
 
-def looked(k: int, rng: np.random.Generator) -> edit_clip.Looked:
+def looked(k: int, rng: np.random.Generator) -> edit_network.Looked:
     """Grain around a mean of the picture's own; every other one has a region that differs a little."""
     x, where = rng.normal(0, 1, (12, 14, 20)) + rng.normal(0, 4, 20), np.zeros((12, 14), np.float32)
     if k % 2 == 0:
         top, left = rng.integers(0, 7, 2)
         where[top : top + 5, left : left + 5] = 1
         x += where[..., None] * (np.arange(20) < 6) * 1.5
-    region = np.kron(where, np.ones((16, 16))) > 0.5
-    return edit_clip.Looked(x.astype(np.float16), where, region, "untouched" if k % 2 else "span")
+    return edit_network.Looked(x.astype(np.float16), where)
 
 
-def test_the_head_finds_what_differs_within_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edit_clip, "EPOCHS", 30)
+def shown(net: edit_network.Head, one: edit_network.Looked) -> Any:
+    """Its map."""
+    x, there, _ = edit_network.batch([one], np.zeros(1, bool))
+    with torch.inference_mode():
+        return net(x, there)[0, 0].numpy()
+
+
+def test_a_head_finds_what_differs_within_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edit_network, "EPOCHS", 30)
     rng = np.random.default_rng(4)
-    net = edit_clip.train([looked(k, rng) for k in range(48)])
-    found = edit_clip.Result(net, [looked(k, rng) for k in range(20)])
-    choice = found.choose()
-    good = found.against(("span",), choice, likely=0.0)
+    net = edit_network.learn([looked(k, rng) for k in range(48)], 0)
+    others = [looked(k, rng) for k in range(20)]
+
+    def seen(maps: list[Any]) -> tuple[list[edit_figures.Seen], list[edit_figures.Seen]]:
+        both = [
+            edit_figures.Seen(m, np.kron(one.cells, np.ones((16, 16))) > 0.5, "", "", 90)
+            for m, one in zip(maps, others, strict=True)
+        ]
+        return both[::2], both[1::2]
+
+    maps = [shown(net, one) for one in others]
+    edited, plain = seen(maps)
+    border = edit_figures.best_border(edited)
+    good = edit_figures.against(edited, plain, border, likely=0.0)
     assert (good["n"], good["n_real"]) == (10, 10)
     assert good["auc"] > 0.95
     assert good["f1"] > 0.7
-    found.maps = found.maps[::-1]  # the planted fault: each map is another picture's
-    wrong = found.against(("span",), choice, likely=0.0)
+    wrong = edit_figures.against(*seen(maps[::-1]), border, likely=0.0)  # the planted fault: another picture's map
     assert wrong["auc"] < 0.1
     assert wrong["f1"] < 0.4
 
 
 def test_what_fills_a_batch_changes_no_map() -> None:
     rng = np.random.default_rng(5)
-    net = edit_clip.Head(20).eval()
+    net = edit_network.Head(20).eval()
     small, large = looked(1, rng), looked(0, rng)
-    small = edit_clip.Looked(small.tokens[:7, :9], small.cells[:7, :9], small.mask[:112, :144], small.method)
-    x, there, _ = edit_clip.batch([small, large], np.zeros(2, bool))
+    small = edit_network.Looked(small.tokens[:7, :9], small.cells[:7, :9])
+    x, there, _ = edit_network.batch([small, large], np.zeros(2, bool))
     with torch.inference_mode():
         together = net(x, there)[0, 0, :7, :9].numpy()
-    assert np.abs(together - edit_clip.shown(net, small)).max() < 1e-4
+    assert np.abs(together - shown(net, small)).max() < 1e-4
 
 
 def test_axes_know_no_picture_as_a_whole() -> None:
     rng = np.random.default_rng(6)
-    width = edit_clip.WIDTH
-    seen = [(rng.normal(0, 1, (5, 6, width)) + rng.normal(0, 9, width)).astype(np.float16) for _ in range(3)]
-    vectors = edit_clip.Axes.fitted(seen, 0)
-    assert vectors.shape == (width, edit_clip.AXES)
-    on = np.concatenate([edit_clip.relative(s, 0) @ vectors for s in seen])
+    width = edit_network.WIDTH
+    seen = [(rng.normal(0, 1, (5, 6, width)) + rng.normal(0, 9, width)).astype(np.float32) for _ in range(3)]
+    vectors = edit_network.fitted(seen, 0)
+    assert vectors.shape == (width, edit_network.AXES)
+    on = np.concatenate([edit_network.relative(s, 0) @ vectors for s in seen])
     assert np.abs(on.std(0) - 1).max() < 0.1

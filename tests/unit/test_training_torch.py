@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 onnx = pytest.importorskip("onnx", reason="training needs the extra `train`")
 
-from models.training import data, distil, export, metrics, network, probes  # noqa: E402
+from models.training import data, distil, export, metrics, network, probes, teacher  # noqa: E402
 
 
 def test_network_gives_features_at_any_size() -> None:
@@ -37,11 +38,14 @@ def test_both_parts_of_clip_together_are_the_probe_on_its_class_tokens(tower: ne
     blocks, probe, pixels = (5, 6, 8, 10), torch.nn.Linear(4 * 768, 1), torch.randn(2, 3, 224, 224)
     with torch.inference_mode():
         seen = tower(pixels)
-        features, tokens = network.Trunk(tower)(pixels)
+        features, tokens, patches = network.Trunk(tower)(pixels)
         found = network.Rest(tower, blocks, probe)(features, tokens)
         expected = probe(seen[:, list(blocks), 0].reshape(2, -1))
     assert torch.allclose(features, seen[:, 5:8].reshape(2, -1), atol=1e-5)
     assert torch.allclose(found, expected, atol=1e-3)
+    assert torch.equal(patches[..., -768:], tokens[:, 1:])
+    first = patches[..., 3 * 768 : 4 * 768]  # of block 5
+    assert torch.allclose(first.mean(1), seen[:, 5, 1], atol=1e-5)
 
 
 def test_clip_in_onnx_equals_torch_and_the_check_can_fail(
@@ -164,3 +168,22 @@ def test_targets_have_unit_mean_square() -> None:
     wanted = distil.targets(seen)
     assert wanted.shape == (300, 2, distil.TARGETS)
     assert float((wanted**2).mean()) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_framed_copy_has_a_photographs_shape_and_is_not_saved_again(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:240, 0:240].astype(np.uint8)
+    path = tmp_path / "places.png"  # each pixel says where it lay
+    Image.fromarray(np.stack([x, y, x ^ y], 2)).save(path)
+    photo, made = (data.Item(path, label, "g", "r", 0) for label in (0, 1))
+    picture, sizes, whole = np.stack([x, y, x ^ y], 2), [(400, 200)], {teacher.FRAMED: 0, "messenger": 0}
+    for k in range(12):
+        for item, aspect in ((photo, 1.0), (made, 2.0)):
+            for kind in whole:
+                seen = teacher.copy([item] * 12, k, kind, sizes)
+                assert np.array_equal(seen, teacher.copy([item] * 12, k, kind, sizes))
+                assert seen.shape[1] / seen.shape[0] == pytest.approx(aspect, abs=0.03)
+                left, top = seen[0, 0, :2]
+                window = picture[top : top + seen.shape[0], left : left + seen.shape[1]]
+                whole[kind] += np.array_equal(seen, window)  # to the last bit
+    assert whole[teacher.FRAMED] >= 6  # the others were shrunk
+    assert whole["messenger"] == 0
