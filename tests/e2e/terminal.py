@@ -10,8 +10,12 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-# Opening a terminal makes it the one that /dev/tty stands for, in a session that has none yet.
-_AT_TERMINAL = "import os, sys; os.open(os.ttyname(0), os.O_RDWR); os.execv(sys.argv[1], sys.argv[1:])"
+# Opening a terminal makes it the one that /dev/tty stands for, in a session that has none yet. Ctrl+C is heard there,
+# even where these tests run in a shell's background, which has it ignored.
+_AT_TERMINAL = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+    "os.open(os.ttyname(0), os.O_RDWR); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Terminal:

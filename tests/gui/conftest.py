@@ -9,8 +9,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from collections.abc import Callable, Iterator
 
 import pytest
-from PySide6.QtCore import QThread, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt, QThread, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.safety import age_gate
 from desktop.window.case_session import CaseSession, Store
@@ -37,6 +38,8 @@ def nothing_left_running(monkeypatch: pytest.MonkeyPatch, qapp: QApplication) ->
         monkeypatch.setattr(kind, "start", started.recording(kind.start))
     yield
     qapp.processEvents()
+    if qapp.keyboardModifiers() != Qt.KeyboardModifier.NoModifier:
+        QTest.keyRelease(QWidget(), Qt.Key.Key_Control)  # or it would count as held when the next test chooses a row
     left = running(started)
     if left:
         pytest.fail("left running:\n" + "\n".join(left))
