@@ -146,8 +146,10 @@ def tested(maps: Maps) -> dict[str, list[Seen]]:
     """Every test set, and the labelled splices, which are as they lie there."""
     photos, found = of_folds(TEST, 0), {}
     for method in TESTS:
-        group = [p.group if method == "untouched" else "" for p in photos]
-        found[method] = [seen(maps, resaved(one, k), group[k]) for k, one in test_set(method).items()]
+        pictures = test_set(method).items()
+        found[method] = [
+            seen(maps, resaved(one, k), photos[k].group if method == "untouched" else "") for k, one in pictures
+        ]
     for name in ("imd2020", "comofod"):
         found[f"splice_{name}"] = list(splices(maps, name))
     return found

@@ -215,18 +215,21 @@ def learn(taught: list[Looked], number: int) -> Head:
 
 
 def train(tokens: Tokens) -> list[Head]:
-    """All heads, from their files when there are any."""
+    """All heads, from their files where this recipe left them."""
+    recipe = (TAUGHT, MORE, TOP, HIDDEN, NEAR, EPOCHS, BATCH, RATE, DECAY, DROPPED, WARM_UP)
+    told = hashlib.sha256(repr(recipe).encode()).hexdigest()[:8]
+    files = [folder() / f"head-{told}-{k}.pt" for k in range(HEADS)]
     heads, missing = [], []
-    for k in range(HEADS):
+    for k, target in enumerate(files):
         heads.append(Head(BLOCKS * AXES).eval())
-        if (target := folder() / f"head-{k}.pt").is_file():
+        if target.is_file():
             heads[k].load_state_dict(torch.load(target, weights_only=True))
         else:
             missing.append(k)
     taught = [Looked(tokens(pixels), cells(region)) for pixels, region in (teaching() if missing else [])]
     for k in missing:
         heads[k] = learn(taught, k)
-        torch.save(heads[k].state_dict(), folder() / f"head-{k}.pt")
+        torch.save(heads[k].state_dict(), files[k])
     return heads
 
 

@@ -291,3 +291,18 @@ def test_axes_know_no_picture_as_a_whole() -> None:
     assert vectors.shape == (width, edit_network.AXES)
     on = np.concatenate([edit_network.relative(s, 0) @ vectors for s in seen])
     assert np.abs(on.std(0) - 1).max() < 0.1
+
+
+def test_heads_are_kept_for_their_recipe_alone(
+    tokens: edit_network.Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught = []
+    monkeypatch.setattr(edit_network, "teaching", lambda: [(scene(k), np.zeros((300, 400), bool)) for k in range(3)])
+    monkeypatch.setattr(edit_network, "learn", lambda _, number: (taught.append(number), edit_network.Head(288))[1])
+    first = edit_network.train(tokens)
+    again = edit_network.train(tokens)
+    assert taught == list(range(edit_network.HEADS))
+    assert torch.equal(first[0].first.weight, again[0].first.weight)
+    monkeypatch.setattr(edit_network, "TAUGHT", edit_network.TAUGHT + 1)
+    edit_network.train(tokens)
+    assert len(taught) == 2 * edit_network.HEADS
