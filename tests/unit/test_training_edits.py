@@ -306,3 +306,36 @@ def test_heads_are_kept_for_their_recipe_alone(
     monkeypatch.setattr(edit_network, "TAUGHT", edit_network.TAUGHT + 1)
     edit_network.train(tokens)
     assert len(taught) == 2 * edit_network.HEADS
+
+
+def test_what_is_undone_is_the_photograph_again() -> None:
+    photo, edited = scene(1), 255 - scene(1)
+    buffer = io.BytesIO()
+    Image.fromarray(edited).save(buffer, "PNG")
+    shown = np.zeros((10, 20), bool)
+    shown[:5, :10] = True  # the upper left quarter of the map
+    found = edit_figures.undone(edits.Sample(buffer.getvalue(), np.ones((300, 400), bool), "x"), photo, shown)
+    assert np.array_equal(found.pixels()[:150, :200], photo[:150, :200])
+    assert np.array_equal(found.pixels()[150:], edited[150:])
+    assert not found.mask[:150, :200].any()
+    assert found.mask[:, 200:].all()
+
+
+@pytest.mark.parametrize(
+    ("auc", "f1", "here", "elsewhere", "good"),
+    [(0.85, 0.5, 2.0, 0.1, True), (0.84, 0.6, 2.0, 0.1, False), (0.9, 0.49, 2.0, 0.1, False),
+     (0.9, 0.6, 0.1, 0.2, False), (0.9, 0.6, -0.1, -0.2, False)],
+)  # fmt: skip
+def test_only_what_keeps_its_promises_ships(auc: float, f1: float, here: float, elsewhere: float, good: bool) -> None:
+    check = {"drop_undone": here, "drop_undone_elsewhere": elsewhere}
+    assert local_edit.good_enough({"test": {"inpaintings": {"auc": auc, "f1": f1}}, "sanity": check}) is good
+
+
+def test_teaching_takes_more_of_what_is_found_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = {k: sample(k) for k in range(24)}
+    monkeypatch.setattr(edit_network, "samples", lambda _, part: pool if part == "base" else {})
+    monkeypatch.setattr(edit_network, "TAUGHT", 4)
+    monkeypatch.setattr(edit_network, "MORE", {"untouched": 3, "x": 1})
+    edited = [bool(region.any()) for _, region in edit_network.teaching()]
+    assert len(edited) == 8
+    assert edited[4:] == [False, False, False, True]
