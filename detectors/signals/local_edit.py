@@ -33,7 +33,7 @@ Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Cells = npt.NDArray[np.bool_]
 
-MODEL = "local-edit"
+AXES, MODEL = "local-edit-axes", "local-edit"  # what each cell's values are reduced to; what is made of them
 CELL = clip.PATCH  # px of the canonical picture that one cell of the map covers
 TOP = 0.08  # share of the map's cells whose mean is the picture's raw score
 SMALLEST = 192  # px, short side: below this nothing was measured
@@ -72,8 +72,8 @@ def padded(pixels: Pixels) -> Pixels:
 def patches(pixels: Pixels, see: Callable[[Floats], Floats]) -> Floats:
     """`edit-tiles/1`: what CLIP makes of a picture's cells, (rows, columns, d) float32, a cell for each 16 px begun.
 
-    `pixels` (h, w, 3) uint8 with a long side of at most 512 px; `see` gives the patches (1, 196, d) of one normalised
-    tile (1, 3, 224, 224). Where tiles overlap it is their mean, where none lies the nearest cell's.
+    `pixels` (h, w, 3) uint8 with a long side of at most 512 px; `see` gives values (1, 196, d) of the patches of one
+    normalised tile (1, 3, 224, 224). Where tiles overlap it is their mean, where none lies the nearest cell's.
     """
     whole, side = padded(pixels), VIEW // CELL
     rows, columns = (s // CELL for s in whole.shape[:2])
@@ -177,9 +177,20 @@ def look(picture: Picture) -> tuple[Floats, float]:
     """The map of a picture, (rows, columns) of logits with 0 as the border of `edited`, and canonical pixels per pixel
     of `picture.rgb`."""
     pixels = np.asarray(canonical_of(picture))
-    seen = patches(pixels, lambda tile: clip.seen(tile, clip.PATCHES)[clip.PATCHES])
-    (logits,) = sessions.run(MODEL, {"patches": seen[np.newaxis]})
-    return logits[0, 0], pixels.shape[1] / picture.rgb.shape[1]
+    return cell_logits(pixels), pixels.shape[1] / picture.rgb.shape[1]
+
+
+def cell_logits(pixels: Pixels) -> Floats:
+    """The map (rows, columns) of a picture as `patches` takes it. Raises SetupError as `sessions.run` does."""
+    (logits,) = sessions.run(MODEL, {"cells": patches(pixels, on_axes)[np.newaxis]})
+    return np.asarray(logits[0, 0], np.float32)
+
+
+def on_axes(tile: Floats) -> Floats:
+    """What the heads read of a tile's patches, (1, 196, 358). Reduced tile by tile: all of a picture's patches at once
+    would take 19 MB, several times over."""
+    (found,) = sessions.run(AXES, {"patches": clip.seen(tile, clip.PATCHES)[clip.PATCHES]})
+    return found
 
 
 def canonical_of(picture: Picture) -> Image.Image:

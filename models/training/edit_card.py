@@ -67,7 +67,8 @@ def render(figures: dict[str, Any]) -> str:
         "",
         f"Photographs at or above `likely`, of the folds that set it and of the test: {false_rate(wrong['saved'])} "
         f"after one more save; of the test, as they lie in the data: {false_rate(wrong['original'])}. Between `clear` "
-        f"and `likely` lie {percent(figures['unclear_test'])} of the test's, saved.",
+        f"and `likely` lie {percent(figures['unclear_test'])} of the test's, saved. Of the pictures its generators "
+        f"made as a whole, {false_rate(figures['generated_as_a_whole'])} lie at or above `likely`.",
         "",
         "| source | photographs | false positives, saved | as they lie |",
         "| --- | --- | --- | --- |",

@@ -41,12 +41,11 @@ Maps = Callable[[Pixels], npt.NDArray[np.float32]]
 
 def runner(heads: list[Head], tokens: Tokens) -> Maps:
     """Maps of pictures: the mean of the heads', not yet moved by the border."""
-    net = Shipped(heads, tokens.axes, 0.0).eval()
+    net = Shipped(heads, 0.0).eval()
 
     def maps(rgb: Pixels) -> npt.NDArray[np.float32]:
-        on = torch.from_numpy(tokens(rgb).astype(np.float32)).permute(2, 0, 1)[np.newaxis]
         with torch.inference_mode():
-            return np.asarray(net.of_tokens(on)[0, 0].numpy())
+            return np.asarray(net(torch.from_numpy(tokens(rgb).astype(np.float32))[np.newaxis])[0, 0].numpy())
 
     return maps
 
@@ -127,7 +126,7 @@ def validation(maps: Maps, each: int = 250) -> list[Seen]:
 
 
 def photographs(maps: Maps, chosen: list[data.Item], kind: str) -> Iterator[Seen]:
-    """Whole labelled photographs: `original` as they lie there, `saved` after the samples' own save."""
+    """Whole labelled pictures: `original` as they lie there, `saved` after the samples' own save."""
     for k, item in enumerate(chosen):
         picture = data.pixels(item.path)
         nothing = np.zeros(picture.shape[:2], bool)
@@ -281,6 +280,7 @@ def false_positives(parts: dict[str, list[Seen]], limit: float) -> dict[str, Any
 
 
 LIKELY_RATE, UNCLEAR_RATE = 0.001, 0.04  # shares of photographs at or above `likely`, and at or above `clear`
+DISTANCE = 0.25  # of `likely` from the photographs that set it: as much as processors may differ by (logits)
 
 
 def evaluate(heads: list[Head], tokens: Tokens) -> dict[str, Any]:
@@ -298,7 +298,8 @@ def evaluate(heads: list[Head], tokens: Tokens) -> dict[str, Any]:
     untouched = tests["untouched"]
     some = [p for k, p in enumerate(of_folds(TEST, 0)) if k % 3 == 0 or p.group == "imd2020"]  # the others take long
     as_they_lie = list(photographs(maps, some, "original"))
-    likely, clear = highest_allowed(raws(saved), LIKELY_RATE), highest_allowed(raws(saved), UNCLEAR_RATE)
+    likely, clear = (highest_allowed(raws(saved), rate) for rate in (LIKELY_RATE, UNCLEAR_RATE))
+    likely += DISTANCE
     held_out = [s for m in (*INPAINTINGS, "generated_in_photo") for s in tests[m]]
     imd = [s for s in as_they_lie if s.group == "imd2020"]
     known = {m: [s for s in edited if s.kind == m] for m in METHODS}
@@ -337,6 +338,7 @@ def evaluate(heads: list[Head], tokens: Tokens) -> dict[str, Any]:
             "saved": false_positives({"validation": saved, "test": untouched}, likely),
             "original": false_positives({"test": as_they_lie}, likely),
         },
+        "generated_as_a_whole": false_positives({"test": list(photographs(maps, of_folds(TEST, 1), "saved"))}, likely),
         "unclear_test": round(float(np.mean((raws(untouched) >= clear) & (raws(untouched) < likely))), 4),
         "grid": grid(maps, border, likely),
         "sanity": sanity(maps, heads, tokens),

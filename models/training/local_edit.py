@@ -19,14 +19,17 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import torch
 
 from detectors.inference.preprocess import canonical
-from detectors.signals.local_edit import MODEL, raw_score
+from detectors.signals.local_edit import AXES as AXES_MODEL
+from detectors.signals.local_edit import MODEL, patches, raw_score
 from models.training import card, data, entries, export
-from models.training.edit_figures import evaluate
-from models.training.edit_network import BLOCKS, TAUGHT, WIDTH, Head, Shipped, Tokens, train, write_graph
+from models.training.edit_figures import evaluate, runner
+from models.training.edit_network import AXES, BLOCKS, PATCHES_A_TILE, TAUGHT, WIDTH, Head, Tokens, train, write_graphs
+from models.training.edits import Pixels
 
 TOLERANCE = 0.05  # logits; the recipe keeps tokens as float16
 LEAST_AUC, LEAST_F1 = 0.85, 0.5
@@ -35,39 +38,41 @@ GOLDEN = "tests/golden/local_edit.json"
 DERIVED_FROM = "Small heads by models/training on CLIP ViT-B/16 (OpenAI, MIT), whose blocks are in clip-trunk"
 
 
-def to_onnx(heads: list[Head], tokens: Tokens, border: float, target: Path) -> None:
-    """Writes the model. Raises RuntimeError when it differs from PyTorch by more than allowed."""
-    net = Shipped(heads, tokens.axes, border).eval()
-    write_graph(net, target)
-    session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
+def to_onnx(heads: list[Head], tokens: Tokens, border: float, first: Path, second: Path) -> None:
+    """Writes both models. Raises RuntimeError when they differ from PyTorch by more than allowed."""
+    write_graphs(heads, tokens.axes, border, first, second)
+    maps = runner(heads, tokens)
     for picture in export.golden_pictures():
         small = np.asarray(canonical(picture))
-        on = torch.from_numpy(tokens(small).astype(np.float32)).permute(2, 0, 1)[np.newaxis]
-        with torch.inference_mode():
-            expected = net.of_tokens(on).numpy()
-        apart = float(np.abs(expected - session.run(None, {"patches": tokens.of_cells(small)[np.newaxis]})[0]).max())
+        apart = float(np.abs(maps(small) - border - by_models(small, tokens, first, second)).max())
         if not apart < TOLERANCE:
-            raise RuntimeError(f"{target.name} differs from PyTorch by {apart}")
+            raise RuntimeError(f"{second.name} differs from PyTorch by {apart}")
 
 
-def golden(target: Path, tokens: Tokens) -> dict[str, Any]:
+def by_models(small: Pixels, tokens: Tokens, first: Path, second: Path) -> npt.NDArray[np.float32]:
+    """The map of a canonical picture as the product makes it, (rows, columns), from the files given."""
+    axes, heads = (onnxruntime.InferenceSession(str(p), providers=["CPUExecutionProvider"]) for p in (first, second))
+    cells = patches(small, lambda tile: np.asarray(axes.run(None, {"patches": tokens.of_tile(tile)})[0]))
+    return np.asarray(heads.run(None, {"cells": cells[np.newaxis]})[0][0, 0])
+
+
+def golden(tokens: Tokens, first: Path, second: Path) -> dict[str, Any]:
     """Expected values for tests, from pixels to logits."""
-    session = onnxruntime.InferenceSession(str(target), providers=["CPUExecutionProvider"])
     cases = []
     for picture in export.golden_pictures():
-        x = tokens.of_cells(np.asarray(canonical(picture)))[np.newaxis]
-        logits = session.run(None, {"patches": x})[0]
+        small = np.asarray(canonical(picture))
+        x, logits = tokens.of_cells(small), by_models(small, tokens, first, second)
         cases.append(
             {
                 "picture_sha256": hashlib.sha256(picture.tobytes()).hexdigest(),
                 "shape": list(x.shape),
                 "mean": [round(float(v), 4) for v in x.reshape(-1, BLOCKS, WIDTH).mean((0, 2))],
                 "deviation": [round(float(v), 4) for v in x.reshape(-1, BLOCKS, WIDTH).std((0, 2))],
-                "logits": [round(float(v), 4) for v in logits[0, 0, ::5, ::4].ravel()],
-                "raw": round(raw_score(logits[0, 0]), 4),
+                "logits": [round(float(v), 4) for v in logits[::5, ::4].ravel()],
+                "raw": round(raw_score(logits), 4),
             }
         )
-    return {"model": MODEL, "preprocess": PREPROCESS_ID, "cases": cases}
+    return {"models": [AXES_MODEL, MODEL], "preprocess": PREPROCESS_ID, "cases": cases}
 
 
 def main() -> None:
@@ -81,26 +86,26 @@ def main() -> None:
     tokens = Tokens()
     heads = train(tokens)
     figures = {"taught": TAUGHT, "heads": len(heads), **evaluate(heads, tokens)}
-    target = data.ROOT / f"models/{MODEL}.onnx"
     card.write("local_edit", figures)
     if not good_enough(figures):
         print("not good enough to ship: no model was written", file=sys.stderr)
         return
-    to_onnx(heads, tokens, figures["border"], target)
+    first, second = (data.ROOT / f"models/{name}.onnx" for name in (AXES_MODEL, MODEL))
+    to_onnx(heads, tokens, figures["border"], first, second)
+    common = ("local_edit.py", DERIVED_FROM, PREPROCESS_ID, GOLDEN)
+    axes_shape = (1, PATCHES_A_TILE, BLOCKS * WIDTH)
+    entries.Entry(first, *common, axes_shape, source="patches", outputs=("cells",)).write()
     entries.Entry(
-        target,
-        "local_edit.py",
-        DERIVED_FROM,
-        PREPROCESS_ID,
-        GOLDEN,
-        (1, "rows", "columns", BLOCKS * WIDTH),
-        source="patches",
+        second,
+        *common,
+        (1, "rows", "columns", AXES),
+        source="cells",
         detector="local_edit",
         profile="thorough",
         figures=figures,
         card="local_edit",
     ).write()
-    (data.ROOT / GOLDEN).write_text(json.dumps(golden(target, tokens), indent=1) + "\n", encoding="utf-8")
+    (data.ROOT / GOLDEN).write_text(json.dumps(golden(tokens, first, second), indent=1) + "\n", encoding="utf-8")
 
 
 def good_enough(figures: dict[str, Any]) -> bool:

@@ -16,24 +16,25 @@ import pytest
 from detectors.finding import Finding, Profile, Role, State
 from detectors.inference import clip, manifest, sessions
 from detectors.inference.guard import Graphic
+from detectors.inference.preprocess import canonical
 from detectors.intake.media import Media
 from detectors.intake.picture import Picture
 from detectors.signals import Detector, local_edit
 from detectors.verdict import Band, Bands
+from tests.unit.test_inference_golden import SHAPES, golden_picture
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = json.loads((ROOT / "models/cards/local_edit.json").read_text(encoding="utf-8"))
 POINT = Bands(0.9, 0.5, 0.0, 0.0, 0.0, 100, 100)
-ENTRY = replace(
-    manifest.entry("generated-lite0"), id=local_edit.MODEL, calibration=manifest.Calibration((-5.0, 5.0), (0.01, 0.99))
-)
+SHIPPED = manifest.entry(local_edit.MODEL)
+ENTRY = replace(SHIPPED, calibration=manifest.Calibration((-5.0, 5.0), (0.01, 0.99)))
+GOLDEN = json.loads((ROOT / "tests/golden/local_edit.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(autouse=True)
 def photographs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guard takes this file's grain for what it is, no photograph; and no model is shipped. Here both are there."""
+    """The guard takes this file's grain for what it is, no photograph; maps are read by round numbers here."""
     monkeypatch.setattr(local_edit, "not_a_photograph", lambda _: None)
-    monkeypatch.setattr(local_edit, "manifest", lambda: {ENTRY.id: ENTRY})
     monkeypatch.setattr(local_edit, "entry", lambda _: ENTRY)
     monkeypatch.setattr(local_edit, "bands", lambda *_: POINT)
 
@@ -50,9 +51,9 @@ def planted(monkeypatch: pytest.MonkeyPatch, cells: npt.NDArray[np.float32]) -> 
     """Has the heads answer with this map, and CLIP with nothing of interest."""
 
     def run(model: str, feeds: dict[str, npt.NDArray[np.float32]], _names: Any = None) -> list[npt.NDArray[np.float32]]:
-        if model == clip.TRUNK:
+        if model in (clip.TRUNK, local_edit.AXES):
             return [np.zeros((1, 196, 8), np.float32)]
-        assert feeds["patches"].shape == (1, *cells.shape, 8)
+        assert feeds["cells"].shape == (1, *cells.shape, 8)
         return [cells[np.newaxis, np.newaxis]]
 
     monkeypatch.setattr(sessions, "run", run)
@@ -204,14 +205,42 @@ def test_what_is_no_photograph_is_not_judged(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_without_a_model_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_edit, "manifest", manifest.manifest)
-    assert local_edit.MODEL not in manifest.manifest()
+    monkeypatch.setattr(local_edit, "manifest", dict)
     found = find(picture())
     assert (found.state, found.score, found.says) == (State.NOT_APPLICABLE, None, local_edit.NOT_IN_USE)
+
+
+def test_the_manifest_says_what_the_model_reads() -> None:
+    assert (SHIPPED.detector, SHIPPED.profile, SHIPPED.preprocess) == ("local_edit", "thorough", "edit-tiles/1")
+    assert SHIPPED.inputs == {"cells": (1, None, None, 358)}
+    first = manifest.entry(local_edit.AXES)
+    assert (first.inputs, first.outputs) == ({"patches": (1, 196, 4608)}, ("cells",))
+    assert first.golden == SHIPPED.golden == "tests/golden/local_edit.json"
+
+
+@pytest.mark.parametrize("seed", range(len(SHAPES)))
+def test_golden(seed: int) -> None:
+    case, pixels = GOLDEN["cases"][seed], np.asarray(canonical(golden_picture(seed)))
+    assert (GOLDEN["models"], GOLDEN["preprocess"]) == ([local_edit.AXES, SHIPPED.id], SHIPPED.preprocess)
+    assert hashlib.sha256(golden_picture(seed).tobytes()).hexdigest() == case["picture_sha256"]
+    seen = local_edit.patches(pixels, lambda tile: clip.seen(tile, clip.PATCHES)[clip.PATCHES])
+    assert list(seen.shape) == case["shape"]
+    blocks = seen.reshape(-1, 6, 768)
+    assert blocks.mean((0, 2)) == pytest.approx(case["mean"], abs=1e-3)
+    assert blocks.std((0, 2)) == pytest.approx(case["deviation"], rel=0.02)
+    logits = local_edit.cell_logits(pixels)
+    # CLIP's int8 weights are rounded as the processor does: see test_inference_golden.py
+    assert logits[::5, ::4].ravel() == pytest.approx(case["logits"], abs=0.25)
+    assert local_edit.raw_score(logits) == pytest.approx(case["raw"], abs=0.1)
+
+
+def test_a_map_that_lies_askew_would_be_noticed() -> None:
+    turned = local_edit.cell_logits(np.asarray(canonical(golden_picture(0)))[::-1])
+    assert turned[::5, ::4].ravel() != pytest.approx(GOLDEN["cases"][0]["logits"], abs=0.25)
 
 
 def test_no_model_is_shipped_that_failed_its_test() -> None:
     found, check = FIGURES["test"]["inpaintings"], FIGURES["sanity"]
     passed = found["auc"] >= 0.85 and found["f1"] >= 0.5
     passed = passed and check["drop_undone"] > max(0.0, check["drop_undone_elsewhere"])
-    assert passed or local_edit.MODEL not in manifest.manifest()
+    assert passed

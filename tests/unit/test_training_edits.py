@@ -76,6 +76,43 @@ def test_fills_leave_the_rest_alone() -> None:
             assert (out[far] == picture[far]).all(), name
 
 
+class Enlarger:
+    """Stands for a super-resolution network: nearest-neighbour enlarging that gives back 7 px less on each side."""
+
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
+
+    def create_extractor(self) -> Enlarger:
+        return self
+
+    def input_names(self) -> list[str]:
+        return ["in"]
+
+    output_names = input_names
+
+    def input(self, _name: str, planes: Any) -> None:
+        self.planes = np.array(planes)[:, 7:-7, 7:-7]
+
+    def extract(self, _name: str) -> tuple[int, Any]:
+        return 0, self.planes.repeat(self.factor, 1).repeat(self.factor, 2)
+
+
+@pytest.mark.parametrize(("factor", "times"), [(2, 1), (2, 2), (3, 1), (4, 1)])
+def test_what_is_rebuilt_stays_in_its_place(factor: int, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ncnn", reason="training needs the extra `train`")
+    monkeypatch.setattr(edits, "upscaler", lambda *_: Enlarger(factor))
+    y, x = np.mgrid[:120, :168]
+    picture = np.stack([y, x, (x + y) // 2], 2).astype(np.uint8)
+    found = edits.upscaled(picture, "package", "network", factor, times)
+    assert found.shape == picture.shape
+    assert np.abs(found.astype(int) - picture).max() <= factor**times
+
+
+def test_shares_of_networks_add_up() -> None:
+    for _, networks in edits.UPSCALERS.values():
+        assert sum(share for *_, share in networks.values()) == pytest.approx(1)
+
+
 def test_saving_treats_edited_and_untouched_alike() -> None:
     """The same draws give the same size and tables, whatever is in the picture; sizes and tables say nothing."""
     picture = scene()
@@ -119,6 +156,8 @@ pytest.importorskip("onnx", reason="training needs the extra `train`")
 
 from detectors.inference.preprocess import canonical  # noqa: E402
 from models.training import data, edit_figures, edit_network, edit_samples, export, local_edit  # noqa: E402
+
+OWN, METHODS = edit_network.OWN, len(edit_network.METHODS)
 
 
 def sample(k: int) -> edits.Sample:
@@ -169,8 +208,8 @@ class Grain:
 def tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> edit_network.Tokens:
     """Axes of nothing, kept in an empty folder."""
     monkeypatch.setattr(edit_network, "folder", lambda: tmp_path)
-    axes = np.random.default_rng(3).normal(0, 0.03, (edit_network.BLOCKS, edit_network.WIDTH, edit_network.AXES))
-    np.save(tmp_path / "token-axes.npy", axes.astype(np.float32))
+    axes = np.random.default_rng(3).normal(0, 0.03, (edit_network.BLOCKS, edit_network.WIDTH, OWN + METHODS))
+    np.save(edit_network.axes_file(), axes.astype(np.float32))
     found = edit_network.Tokens()
     found.session = Grain()  # type: ignore[assignment]
     return found
@@ -178,7 +217,7 @@ def tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> edit_network.Toke
 
 def test_tokens_are_kept_by_content(tokens: edit_network.Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
     first = tokens(scene(1))
-    assert first.shape == (19, 25, edit_network.BLOCKS * edit_network.AXES)
+    assert first.shape == (19, 25, edit_network.AXES)
     monkeypatch.setattr(edit_network.Tokens, "of_cells", lambda *_: pytest.fail("it was looked at again"))
     assert np.array_equal(tokens(scene(1)), first)
     with pytest.raises(pytest.fail.Exception):
@@ -189,18 +228,18 @@ def test_the_onnx_form_gives_the_same_map_and_the_check_can_fail(
     tokens: edit_network.Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    heads = [edit_network.Head(edit_network.BLOCKS * edit_network.AXES).eval() for _ in range(2)]
-    target = tmp_path / "local-edit.onnx"
-    local_edit.to_onnx(heads, tokens, 0.5, target)
+    heads = [edit_network.Head(edit_network.AXES).eval() for _ in range(2)]
+    files = tmp_path / "axes.onnx", tmp_path / "local-edit.onnx"
+    local_edit.to_onnx(heads, tokens, 0.5, *files)
     maps = edit_figures.runner(heads, tokens)
-    found = local_edit.golden(target, tokens)["cases"]
+    found = local_edit.golden(tokens, *files)["cases"]
     for case, picture in zip(found, export.golden_pictures(), strict=True):
         shown = maps(np.asarray(canonical(picture)))
-        assert case["shape"][1:3] == list(shown.shape)
+        assert case["shape"][:2] == list(shown.shape)
         assert case["logits"] == pytest.approx((shown[::5, ::4] - 0.5).ravel().tolist(), abs=0.05)
     monkeypatch.setattr(local_edit, "TOLERANCE", -1.0)
     with pytest.raises(RuntimeError, match="differs"):
-        local_edit.to_onnx(heads, tokens, 0.5, target)
+        local_edit.to_onnx(heads, tokens, 0.5, *files)
 
 
 def test_f1_and_border_by_hand() -> None:
@@ -283,27 +322,50 @@ def test_what_fills_a_batch_changes_no_map() -> None:
     assert np.abs(together - shown(net, small)).max() < 1e-4
 
 
-def test_axes_know_no_picture_as_a_whole() -> None:
-    rng = np.random.default_rng(6)
-    width = edit_network.WIDTH
-    seen = [(rng.normal(0, 1, (5, 6, width)) + rng.normal(0, 9, width)).astype(np.float32) for _ in range(3)]
-    vectors = edit_network.fitted(seen, 0)
-    assert vectors.shape == (width, edit_network.AXES)
-    on = np.concatenate([edit_network.relative(s, 0) @ vectors for s in seen])
-    assert np.abs(on.std(0) - 1).max() < 0.1
+def grains(count: int, rng: np.random.Generator) -> list[tuple[Any, Any, str]]:
+    """Tokens around means of the picture's own, mostly along 60 directions; `span` moves a corner along a quiet one."""
+    width, found = edit_network.BLOCKS * edit_network.WIDTH, []
+    loud = np.where(np.arange(width) % edit_network.WIDTH < 60, 3.0, 0.3)
+    for k in range(count):
+        x, share = rng.normal(0, loud, (8, 9, width)) + rng.normal(0, 9, width), np.zeros((8, 9), np.float32)
+        if k % 2 == 0:
+            share[:4, :5] = 1
+            x[:4, :5, 700 :: edit_network.WIDTH] += 1.5
+        found.append((x.astype(np.float32), share, "span" if k % 2 == 0 else "untouched"))
+    return found
+
+
+def test_axes_know_no_picture_as_a_whole_and_tell_a_method_apart() -> None:
+    seen = grains(40, np.random.default_rng(1))
+    axes = edit_network.axes_of(*edit_network.gathered(seen))
+    assert axes.shape == (edit_network.BLOCKS, edit_network.WIDTH, OWN + METHODS)
+    on = np.concatenate([edit_network.on_axes(edit_network.relative(x), axes) for x, _, _ in seen])
+    assert on.shape[1] == edit_network.AXES
+    edited = np.concatenate([share.ravel() > 0 for _, share, _ in seen])
+    apart = np.abs(on[edited].mean(0) - on[~edited].mean(0))
+    by_block, by_all = apart[:-METHODS].reshape(edit_network.BLOCKS, OWN), apart[-METHODS:]
+    span = list(edit_network.METHODS).index("span")
+    telling = edit_network.MAIN + span
+    assert np.abs(on.std(0)[apart > 0] - 1).max() < 0.1
+    assert by_block[:, telling].min() > 1.5
+    assert by_all[span] > by_block[:, telling].max()
+    assert by_block[:, : edit_network.MAIN].max() < 0.5
+    absent = [k for k in range(METHODS) if k != span]
+    assert not by_all[absent].any()
+    assert not by_block[:, [edit_network.MAIN + k for k in absent]].any()
 
 
 def test_heads_are_kept_for_their_recipe_alone(
     tokens: edit_network.Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = []
-    monkeypatch.setattr(edit_network, "teaching", lambda: [(scene(k), np.zeros((300, 400), bool)) for k in range(3)])
-    monkeypatch.setattr(edit_network, "learn", lambda _, number: (taught.append(number), edit_network.Head(288))[1])
+    taught, none, width = [], np.zeros((19, 25), np.float32), edit_network.AXES
+    monkeypatch.setattr(edit_network, "teaching", lambda: [(scene(k), none, "x") for k in range(3)])
+    monkeypatch.setattr(edit_network, "learn", lambda _, number: (taught.append(number), edit_network.Head(width))[1])
     first = edit_network.train(tokens)
     again = edit_network.train(tokens)
     assert taught == list(range(edit_network.HEADS))
     assert torch.equal(first[0].first.weight, again[0].first.weight)
-    monkeypatch.setattr(edit_network, "TAUGHT", edit_network.TAUGHT + 1)
+    monkeypatch.setattr(edit_network, "EPOCHS", edit_network.EPOCHS + 1)
     edit_network.train(tokens)
     assert len(taught) == 2 * edit_network.HEADS
 
@@ -331,11 +393,10 @@ def test_only_what_keeps_its_promises_ships(auc: float, f1: float, here: float, 
     assert local_edit.good_enough({"test": {"inpaintings": {"auc": auc, "f1": f1}}, "sanity": check}) is good
 
 
-def test_teaching_takes_more_of_what_is_found_least(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_samples_teach(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = {k: sample(k) for k in range(24)}
-    monkeypatch.setattr(edit_network, "samples", lambda _, part: pool if part == "base" else {})
+    monkeypatch.setattr(edit_network, "samples", lambda _, part: pool if part == "base" else {30: sample(30)})
     monkeypatch.setattr(edit_network, "TAUGHT", 4)
-    monkeypatch.setattr(edit_network, "MORE", {"untouched": 3, "x": 1})
-    edited = [bool(region.any()) for _, region in edit_network.teaching()]
-    assert len(edited) == 8
-    assert edited[4:] == [False, False, False, True]
+    assert len(edit_network.teaching()) == 4
+    monkeypatch.setattr(edit_network, "TAUGHT", 100)
+    assert len(edit_network.teaching()) == 25
